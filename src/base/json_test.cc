@@ -1,0 +1,40 @@
+#include "base/json.h"
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+TEST(Json, LooksUpWithoutInserting) {
+  const json::value v = *json::parse(R"({"a":{"b":"x","n":7,"t":true,"l":["p",1,"q"]}})");
+  EXPECT_EQ(json::string_at(v, {"a", "b"}), "x");
+  EXPECT_EQ(json::string_at(v, {"a", "n"}, "other"), "other");
+  EXPECT_EQ(json::int_at(v, {"a", "n"}), 7);
+  EXPECT_TRUE(json::bool_at(v, {"a", "t"}));
+  EXPECT_EQ(json::find(v, {"a", "z", "y"}), nullptr);
+  EXPECT_EQ(json::strings(json::array_at(v, {"a", "l"})), (std::vector<std::string>{"p", "q"}));
+}
+
+TEST(Json, SetsAndErasesThroughParents) {
+  json::object root;
+  json::set(root, {"metadata", "labels", "x"}, "1");
+  EXPECT_EQ(json::compact(root), R"({"metadata":{"labels":{"x":"1"}}})");
+  EXPECT_TRUE(json::erase(root, {"metadata", "labels", "x"}));
+  EXPECT_FALSE(json::erase(root, {"metadata", "none", "x"}));
+}
+
+TEST(Json, PrettyIsGosLayout) {
+  const json::value v = *json::parse(R"({"a":[1,{"b":null}],"e":{},"f":[]})");
+  EXPECT_EQ(json::pretty(v),
+            "{\n  \"a\": [\n    1,\n    {\n      \"b\": null\n    }\n  ],\n  \"e\": {},\n  \"f\": []\n}");
+}
+
+TEST(Json, RefusesWhatIsNotOneText) {
+  for (const char* text : {"", "{", "{} x", "[1,]", "nul"})
+    EXPECT_TRUE(json::parse(text).is(ErrorCode::invalid)) << text;
+  EXPECT_TRUE(json::parse(std::string(200, '[') + std::string(200, ']')).is(ErrorCode::invalid));
+  EXPECT_TRUE(json::parse_object("[]").is(ErrorCode::invalid));
+}
+
+}  // namespace
+}  // namespace holdfast
