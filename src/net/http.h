@@ -99,7 +99,7 @@ struct Url {
   std::string scheme, host, path, query;  ///< lower-case scheme; host without brackets; path and query still encoded
   uint16_t port = 0;                      ///< the scheme's default where the text names none
 };
-/// http, https, ws and wss URLs without user and fragment; invalid otherwise.
+/// http, https, ws and wss URLs without user and fragment; an empty path reads as "/". invalid otherwise.
 [[nodiscard]] Result<Url> parse_url(std::string_view text);
 
 }  // namespace holdfast::net
