@@ -249,9 +249,11 @@ start_node() {
     sleep 0.02
   done
   remember init "$init"
-  disown $keeper
-  (cd "$site/run" && setsid socat TCP-LISTEN:"$host_port",bind=127.0.0.1,reuseaddr,fork UNIX-CONNECT:api.sock \
-    </dev/null >"$site/log/forwarder.log" 2>&1 8>&- & remember forwarder $!)
+  (
+    cd "$site/run"
+    exec setsid socat TCP-LISTEN:"$host_port",bind=127.0.0.1,reuseaddr,fork UNIX-CONNECT:api.sock
+  ) </dev/null >"$site/log/forwarder.log" 2>&1 8>&- &
+  remember forwarder $!
 }
 
 elapsed() { awk -v from="$began" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", to - from }'; }
