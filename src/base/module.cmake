@@ -1,7 +1,7 @@
 holdfast_module(base
-  SOURCES check.cc clock.cc error.cc file.cc json.cc log.cc metrics.cc random.cc text.cc yaml.cc
+  SOURCES check.cc clock.cc error.cc file.cc json.cc log.cc metrics.cc process.cc random.cc text.cc yaml.cc
   LIBS yaml-cpp prometheus-cpp::core
-  TESTS clock_test.cc error_test.cc file_test.cc json_test.cc log_test.cc metrics_test.cc text_test.cc yaml_test.cc)
+  TESTS clock_test.cc error_test.cc file_test.cc json_test.cc log_test.cc metrics_test.cc process_test.cc text_test.cc yaml_test.cc)
 target_link_libraries(holdfast_base PUBLIC fmt::fmt Threads::Threads)
 
 holdfast_fuzz(json json_fuzz.cc DEPS base)
