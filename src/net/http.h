@@ -3,7 +3,8 @@
 // Threads: one HttpClient may be used from any number of threads; each call blocks its own thread. libcurl does the
 // work behind this seam. Any status code is a success here: only the transport's failures are Errors (unavailable:
 // could not connect or the connection broke; timeout; cancelled; denied: the peer's certificate is not trusted).
-// Secrets in headers and query strings never appear in an Error.
+// Secrets in headers and query strings never appear in an Error. A body is never sent twice behind the caller's back:
+// a connection that breaks under a request is `unavailable`.
 #pragma once
 
 #include <functional>
@@ -39,16 +40,17 @@ class Headers {
 };
 
 struct TlsOptions {
-  std::string ca_pem;           ///< trusted authorities; empty: the system's
-  std::string certificate_pem;  ///< client certificate (chain) and key, both or none
-  std::string key_pem;
-  std::string server_name;  ///< checked instead of the URL's host where not empty
+  std::string ca_pem = {};           ///< trusted authorities; empty: the system's
+  std::string certificate_pem = {};  ///< client certificate (chain) and key, both or none
+  std::string key_pem = {};
+  std::string server_name = {};  ///< checked instead of the URL's host where not empty
   enum class Verify { peer, none } verify = Verify::peer;
 };
 
 struct ClientOptions {
-  TlsOptions tls;
-  std::string proxy;  ///< "": HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide; "-": none; else the proxy's URL
+  TlsOptions tls = {};
+  std::string proxy = {};  ///< "": HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide, never for loopback; "-": none;
+  ///< else the proxy's URL
   std::string user_agent = "holdfast";
   Duration connect_timeout = std::chrono::seconds(10);
 };
@@ -58,19 +60,19 @@ using BodySource = std::function<Result<size_t>(std::span<char>)>;
 
 struct Request {
   std::string method = "GET";
-  std::string url;  ///< absolute, http or https, already percent-encoded
-  Headers headers;
-  std::string body;
-  BodySource source;                            ///< used instead of `body` where set; needs source_size
-  std::optional<uint64_t> source_size;          ///< exact length of the streamed body
+  std::string url = {};  ///< absolute, http or https, already percent-encoded
+  Headers headers = {};
+  std::string body = {};
+  BodySource source = {};                       ///< used instead of `body` where set; needs source_size
+  std::optional<uint64_t> source_size = {};     ///< exact length of the streamed body
   Duration timeout = std::chrono::seconds(60);  ///< for the whole call; zero: none
   Duration idle_timeout = Duration::zero();     ///< longest silence of the peer; zero: none
 };
 
 struct Response {
   int status = 0;
-  Headers headers;
-  std::string body;
+  Headers headers = {};
+  std::string body = {};
 };
 
 /// Sees each piece of a streamed response body; a failure it returns ends the call and becomes its result.
