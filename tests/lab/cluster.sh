@@ -9,8 +9,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/site.sh"
 # shellcheck source=tests/lab/node_config.sh
 source "$lab_here/node_config.sh"
 
-packages=(etcd-server containerd runc containernetworking-plugins iptables busybox-static conntrack socat
-  curl procps openssl python3 iproute2)
 start_limit=${HOLDFAST_LAB_TIMEOUT:-120}
 
 usage() {
@@ -77,34 +75,8 @@ kubectl_host() { "$lab_dir/bin/kubectl" --kubeconfig "$lab_dir/kubeconfig-$numbe
 
 # --- what must be there first
 
-missing_packages() {
-  local package
-  for package in "${packages[@]}"; do
-    dpkg-query -W -f='${Status}\n' "$package" 2>/dev/null | grep -q '^install ok installed$' || echo "$package"
-  done
-}
-
-# Installing starts no services: the lab runs its own etcd and containerd.
-install_packages() {
-  local missing policy=/usr/sbin/policy-rc.d apt=(apt-get -qq -o DPkg::Lock::Timeout=300)
-  mapfile -t missing < <(missing_packages)
-  [[ ${#missing[@]} -gt 0 ]] || return 0
-  say "installing ${missing[*]}"
-  if [[ ! -e $policy ]]; then
-    # shellcheck disable=SC2064
-    trap "rm -f $policy" EXIT
-    printf '#!/bin/sh\nexit 101\n' >$policy
-    chmod 755 $policy
-  fi
-  {
-    "${apt[@]}" update
-    DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends "${missing[@]}"
-  } </dev/null >&2 || fail "apt-get could not install ${missing[*]}"
-  if [[ -n $(trap -p EXIT) ]]; then
-    rm -f $policy
-    trap - EXIT
-  fi
-}
+# The list is the group "lab" of tools/packages.txt.
+install_packages() { "$lab_here/../../dev" packages lab >&2 || fail "Debian packages that the lab needs are missing"; }
 
 link_programs() {
   local peer program
