@@ -61,7 +61,7 @@ become() {
   case $1 in
   etcd)
     # No fsync: a killed process loses nothing that the kernel has, and a killed site is not a power cut.
-    exec etcd --name "$node" --data-dir "$site/etcd" --unsafe-no-fsync \
+    exec etcd --name "$node" --data-dir "$site/etcd" --unsafe-no-fsync --heartbeat-interval=50 --election-timeout=250 \
       --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
       --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
       --initial-cluster "$node=http://127.0.0.1:2380"
@@ -79,6 +79,7 @@ become() {
     ;;
   controller-manager)
     exec kube-controller-manager --kubeconfig="$pki/controller-manager.kubeconfig" --leader-elect=false \
+      --kube-api-qps=200 --kube-api-burst=400 \
       --use-service-account-credentials=true --root-ca-file="$pki/ca.crt" \
       --service-account-private-key-file="$pki/service-accounts.key" \
       --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key"
