@@ -29,26 +29,26 @@ enum class Capability {
 
 struct Range {
   uint64_t offset = 0;
-  std::optional<uint64_t> length;  ///< to the end where missing
+  std::optional<uint64_t> length = {};  ///< to the end where missing
 };
 
 struct ObjectMeta {
   std::string key;
   uint64_t size = 0;
-  Time modified;
-  std::string etag;  ///< opaque; empty where the store has none
+  Time modified = {};
+  std::string etag = {};  ///< opaque; empty where the store has none
 };
 
 struct ListRequest {
-  std::string prefix;     ///< "" lists everything
-  std::string delimiter;  ///< "" or "/"
-  std::string after;      ///< `next` of the page before
-  size_t limit = 1000;    ///< at most this many objects and prefixes together; 1..1000
+  std::string prefix = {};     ///< "" lists everything
+  std::string delimiter = {};  ///< "" or "/"
+  std::string after = {};      ///< `next` of the page before
+  size_t limit = 1000;         ///< at most this many objects and prefixes together; 1..1000
 };
 struct ListPage {
-  std::vector<ObjectMeta> objects;    ///< in key order
-  std::vector<std::string> prefixes;  ///< common prefixes up to and with the delimiter, in order
-  std::string next;                   ///< empty: this was the last page
+  std::vector<ObjectMeta> objects = {};    ///< in key order
+  std::vector<std::string> prefixes = {};  ///< common prefixes up to and with the delimiter, in order
+  std::string next = {};                   ///< empty: this was the last page
 };
 
 /// An object written in pieces. It appears whole at finish() and not at all otherwise; dropping the Upload aborts it.
