@@ -152,7 +152,7 @@ bool erase(object& root, Path path) {
     if (member == nullptr || !member->is_object()) return false;
     at = &member->get_object();
   }
-  return at->erase(*(path.end() - 1)) > 0;
+  return at->stable_erase(*(path.end() - 1)) > 0;  // plain erase would move the last member
 }
 
 std::vector<std::string> strings(const array& list) {
