@@ -96,35 +96,65 @@ const value* find(const object& o, Path path) {
   return found;
 }
 
-std::string string_at(const value& v, Path path, std::string_view other) {
-  const value* found = find(v, path);
+namespace {
+
+std::string as_string(const value* found, std::string_view other) {
   if (found == nullptr || !found->is_string()) return std::string(other);
   return std::string(found->get_string());
 }
 
-int64_t int_at(const value& v, Path path, int64_t other) {
-  const value* found = find(v, path);
+int64_t as_int(const value* found, int64_t other) {
   if (found == nullptr) return other;
   boost::json::error_code error;
   const auto number = found->to_number<int64_t>(error);
   return error ? other : number;
 }
 
-bool bool_at(const value& v, Path path, bool other) {
-  const value* found = find(v, path);
+bool as_bool(const value* found, bool other) {
   return found != nullptr && found->is_bool() ? found->get_bool() : other;
 }
 
-const array& array_at(const value& v, Path path) {
+const array& as_array(const value* found) {
   static const array empty;
-  const value* found = find(v, path);
   return found != nullptr && found->is_array() ? found->get_array() : empty;
 }
 
-const object& object_at(const value& v, Path path) {
+const object& as_object(const value* found) {
   static const object empty;
-  const value* found = find(v, path);
   return found != nullptr && found->is_object() ? found->get_object() : empty;
+}
+
+}  // namespace
+
+std::string string_at(const value& v, Path path, std::string_view other) {
+  return as_string(find(v, path), other);
+}
+std::string string_at(const object& o, Path path, std::string_view other) {
+  return as_string(find(o, path), other);
+}
+int64_t int_at(const value& v, Path path, int64_t other) {
+  return as_int(find(v, path), other);
+}
+int64_t int_at(const object& o, Path path, int64_t other) {
+  return as_int(find(o, path), other);
+}
+bool bool_at(const value& v, Path path, bool other) {
+  return as_bool(find(v, path), other);
+}
+bool bool_at(const object& o, Path path, bool other) {
+  return as_bool(find(o, path), other);
+}
+const array& array_at(const value& v, Path path) {
+  return as_array(find(v, path));
+}
+const array& array_at(const object& o, Path path) {
+  return as_array(find(o, path));
+}
+const object& object_at(const value& v, Path path) {
+  return as_object(find(v, path));
+}
+const object& object_at(const object& o, Path path) {
+  return as_object(find(o, path));
 }
 
 object& make_object(object& root, Path path) {

@@ -6,6 +6,7 @@
 
 #include <boost/json.hpp>
 
+#include <concepts>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -41,11 +42,21 @@ using Path = std::initializer_list<std::string_view>;
 /// The array or object at the path; an empty one where it is missing or of another kind.
 [[nodiscard]] const array& array_at(const value& v, Path path);
 [[nodiscard]] const object& object_at(const value& v, Path path);
+// The same from an object; without these an object would be copied into a value and what is returned would dangle.
+[[nodiscard]] std::string string_at(const object& o, Path path, std::string_view other = {});
+[[nodiscard]] int64_t int_at(const object& o, Path path, int64_t other = 0);
+[[nodiscard]] bool bool_at(const object& o, Path path, bool other = false);
+[[nodiscard]] const array& array_at(const object& o, Path path);
+[[nodiscard]] const object& object_at(const object& o, Path path);
 
 /// The object at the path, made (with all its parents) where missing; what is there and no object is replaced.
 object& make_object(object& root, Path path);
 /// Sets the value at a path, making the objects on the way.
 void set(object& root, Path path, value v);
+template <std::convertible_to<std::string_view> Text>
+void set(object& root, Path path, const Text& text) {
+  set(root, path, value(std::string_view(text)));
+}
 /// Removes the member at a path; says whether it was there.
 bool erase(object& root, Path path);
 

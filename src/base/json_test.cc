@@ -23,6 +23,21 @@ TEST(Json, SetsAndErasesThroughParents) {
   EXPECT_FALSE(json::erase(root, {"metadata", "none", "x"}));
 }
 
+TEST(Json, LooksUpInObjectsWithoutCopies) {
+  json::object root;
+  json::set(root, {"a", "l"}, json::array{1, 2});
+  json::set(root, {"a", "s"}, std::string("text"));
+  EXPECT_EQ(&json::array_at(root, {"a", "l"}), &root["a"].get_object()["l"].get_array());
+  EXPECT_EQ(&json::object_at(root, {"a"}), &root["a"].get_object());
+  EXPECT_EQ(json::string_at(root, {"a", "s"}), "text");
+}
+
+TEST(Json, ErasingKeepsTheOrder) {
+  json::object root = *json::parse_object(R"({"a":1,"b":2,"c":3})");
+  EXPECT_TRUE(json::erase(root, {"a"}));
+  EXPECT_EQ(json::compact(root), R"({"b":2,"c":3})");
+}
+
 TEST(Json, PrettyIsGosLayout) {
   const json::value v = *json::parse(R"({"a":[1,{"b":null}],"e":{},"f":[]})");
   EXPECT_EQ(json::pretty(v),
