@@ -37,10 +37,10 @@ struct ResourceType {
 };
 
 struct ListOptions {
-  std::string label_selector;
-  std::string field_selector;
-  int64_t limit = 500;        ///< page size; 0: no paging
-  std::string continue_from;  ///< ListPage::continue_from of the page before
+  std::string label_selector = {};
+  std::string field_selector = {};
+  int64_t limit = 500;             ///< page size; 0: no paging
+  std::string continue_from = {};  ///< ListPage::continue_from of the page before
 };
 struct ListPage {
   std::vector<json::value> items;  ///< each with apiVersion and kind filled in
@@ -53,23 +53,23 @@ struct WatchEvent {
   json::value object;
 };
 struct WatchOptions {
-  std::string resource_version;  ///< events after this one
-  std::string label_selector;
-  std::string field_selector;
+  std::string resource_version = {};  ///< events after this one
+  std::string label_selector = {};
+  std::string field_selector = {};
   Duration timeout = std::chrono::minutes(5);  ///< the server ends the watch about then; that is a success
 };
 
 enum class PatchKind { merge, json, strategic, apply };
 struct WriteOptions {
-  std::string subresource;  ///< "status", "scale", "" for the object itself
+  std::string subresource = {};  ///< "status", "scale", "" for the object itself
   std::string field_manager = "holdfast";
   bool force = false;  ///< apply only: take over conflicting fields
   bool dry_run = false;
 };
 struct DeleteOptions {
-  std::string propagation;  ///< "", "Background", "Foreground", "Orphan"
-  std::string uid;          ///< precondition; empty: any
-  std::optional<int64_t> grace_seconds;
+  std::string propagation = {};  ///< "", "Background", "Foreground", "Orphan"
+  std::string uid = {};          ///< precondition; empty: any
+  std::optional<int64_t> grace_seconds = {};
 };
 
 struct ExecResult {
@@ -121,6 +121,13 @@ class Api {
 /// Every object of a type (all pages); a 410 in the middle of paging starts anew, at most 3 times.
 [[nodiscard]] Result<ListPage> list_all(Api& api, const ResourceType& type, const std::string& ns,
                                         const ListOptions& options = {}, std::stop_token stop = {});
+
+/// Reads an object, lets `mutate` change it and writes it back; after a conflict anew from the read, at most 8 times.
+/// What `mutate` leaves as it is is not written. A failure of `mutate` ends it. `options.subresource` as in update.
+[[nodiscard]] Result<json::value> update_with_retry(Api& api, const ResourceType& type, const std::string& ns,
+                                                    const std::string& name,
+                                                    const std::function<Status(json::value&)>& mutate,
+                                                    const WriteOptions& options = {}, std::stop_token stop = {});
 
 /// Well-known types, for callers that need no discovery.
 namespace types {
