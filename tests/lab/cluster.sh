@@ -157,9 +157,9 @@ cgroups_up() {
   for mount in $controllers; do
     if [[ -e $mount/cgroup.controllers ]]; then
       controllers=$(sed 's/\</+/g' "$mount/cgroup.controllers")
-      echo "$controllers" >"$mount/cgroup.subtree_control"
       mkdir -p "$mount/$node"
-      echo "$controllers" >"$mount/$node/cgroup.subtree_control"
+      { echo "$controllers" >"$mount/cgroup.subtree_control" && echo "$controllers" >"$mount/$node/cgroup.subtree_control"; } \
+        || fail "the controllers '$controllers' cannot be enabled below $mount"
       continue
     fi
     mkdir -p "$mount/$node"
@@ -203,15 +203,25 @@ sweep() {
   cgroups_down
 }
 
+# Replaces the (sub)shell by a program that keeps nothing of the caller open: no
+# lock of ours, and no pipe that somebody reads to its end.
+detached() {
+  local path
+  for path in /proc/self/fd/*; do
+    if ((${path##*/} > 2)); then eval "exec ${path##*/}>&-"; fi
+  done
+  exec setsid "$@" </dev/null
+}
+
 start_node() {
   local keeper init deadline log
   for log in "$site"/log/*.log; do [[ ! -s $log ]] || mv "$log" "$log.1"; done
   : >"$site/run/stages"
   rm -f "$site/run/api.sock"
-  # The lock (descriptor 8) must not live on in the node's processes.
-  PATH=$lab_dir/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin HOLDFAST_LAB_DIR=$lab_dir setsid \
-    nsenter --net="/run/netns/$node" unshare --mount --uts --ipc --pid --fork --kill-child --mount-proc --propagation private \
-    bash "$lab_here/node_init.sh" "$number" </dev/null >"$site/log/node.log" 2>&1 8>&- &
+  export HOLDFAST_LAB_DIR=$lab_dir
+  PATH=$lab_dir/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin \
+    detached nsenter --net="/run/netns/$node" unshare --mount --uts --ipc --pid --fork --kill-child --mount-proc \
+    --propagation private bash "$lab_here/node_init.sh" "$number" >"$site/log/node.log" 2>&1 &
   keeper=$!
   remember keeper $keeper
   deadline=$((SECONDS + 10))
@@ -221,11 +231,10 @@ start_node() {
     sleep 0.02
   done
   remember init "$init"
-  (
-    cd "$site/run"
-    exec setsid socat TCP-LISTEN:"$host_port",bind=127.0.0.1,reuseaddr,fork UNIX-CONNECT:api.sock
-  ) </dev/null >"$site/log/forwarder.log" 2>&1 8>&- &
+  cd "$site/run"
+  detached socat TCP-LISTEN:"$host_port",bind=127.0.0.1,reuseaddr,fork UNIX-CONNECT:api.sock >"$site/log/forwarder.log" 2>&1 &
   remember forwarder $!
+  cd "$lab_dir"
 }
 
 elapsed() { awk -v from="$began" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", to - from }'; }

@@ -10,8 +10,13 @@ b=${2:-9}
 cluster=$here/cluster.sh
 passed=0
 
-HOLDFAST_LAB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/hf-lab.XXXXXX")
-export HOLDFAST_LAB_DIR
+# A fixed place, so that a run that was broken off is swept up by the next one.
+export HOLDFAST_LAB_DIR=${HOLDFAST_CACHE:-$HOME/.cache/holdfast}/lab-smoke
+mkdir -p "$HOLDFAST_LAB_DIR"
+exec {lock}>"$HOLDFAST_LAB_DIR.lock"
+flock -w 600 "$lock" || { echo "smoke_test.sh: another smoke test is running" >&2; exit 1; }
+"$cluster" down "$a" --wipe
+"$cluster" down "$b" --wipe
 
 kubectl() { "$HOLDFAST_LAB_DIR/bin/kubectl" --kubeconfig "$HOLDFAST_LAB_DIR/kubeconfig-$site" --request-timeout=15s "$@"; }
 step() { echo "--- $* ($SECONDS s)" >&2; }
@@ -52,6 +57,7 @@ leftovers() {
 at_exit() {
   local status=$?
   trap - EXIT
+  [[ -z ${httpd:-} ]] || kill "$httpd" 2>/dev/null || true
   if [[ $status -ne 0 ]]; then
     echo "smoke_test.sh: failed; logs are kept in $HOLDFAST_LAB_DIR/c*/log" >&2
     "$cluster" down "$a" || true
@@ -102,6 +108,26 @@ check "a NodePort answers over the hub" within 20 quietly over_hub
 check "from the other site too" is "$("$cluster" enter "$b" curl -sf --max-time 5 "http://10.88.0.$((10 + a)):$node_port/said")" hello
 check "the hub's kubeconfig works there" quietly "$cluster" hub "$HOLDFAST_LAB_DIR/bin/kubectl" \
   --kubeconfig "$HOLDFAST_LAB_DIR/kubeconfig-$a.hub" --request-timeout=10s get nodes
+
+step "images and the hub"
+work=$HOLDFAST_LAB_DIR/work
+rm -rf "$work" && mkdir -p "$work/root/bin" "$work/web"
+cp /bin/busybox "$work/root/bin/sh"
+ln -s sh "$work/root/bin/wget"
+echo from the hub > "$work/web/page"
+"$here/oci_image.py" "$work/one.tar" localhost/smoke:1.0 "$work/root" /bin/wget
+touch "$work/root/bin/sh"
+"$here/oci_image.py" "$work/two.tar" localhost/smoke:1.0 "$work/root" /bin/wget
+check "the same directory gives the same image" cmp "$work/one.tar" "$work/two.tar"
+"$cluster" load "$a" "$work/one.tar"
+"$cluster" hub busybox httpd -f -p 10.88.0.1:8099 -h "$work/web" &
+httpd=$!
+kubectl run fetch --image=localhost/smoke:1.0 --restart=Never -- -qO- http://10.88.0.1:8099/page >/dev/null
+check "a pod of that image runs to its end" quietly kubectl wait --for=jsonpath='{.status.phase}'=Succeeded --timeout=30s pod/fetch
+check "and has reached the server at the hub" is "$(kubectl logs fetch)" "from the hub"
+kill $httpd
+wait $httpd 2>/dev/null || true
+httpd=''
 
 step "deleted volumes"
 pv=$(kubectl get pvc fixture -o 'jsonpath={.spec.volumeName}')
