@@ -308,7 +308,7 @@ YAML
 
 import_image() {
   [[ -f $1 ]] || fail "there is no image archive $1"
-  in_node ctr -n k8s.io images import - <"$1" >/dev/null || fail "importing $1 failed" containerd.log
+  in_node timeout 300 ctr -n k8s.io images import - <"$1" >/dev/null || fail "importing $1 failed" containerd.log
 }
 
 up() {

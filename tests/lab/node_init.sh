@@ -130,7 +130,7 @@ await() {
 import_images() {
   local image
   for image in pause bb; do
-    ctr -n k8s.io images import "$lab_dir/images/$image.tar" || return
+    timeout 60 ctr -n k8s.io images import "$lab_dir/images/$image.tar" || return
   done
 }
 
@@ -157,11 +157,11 @@ stage "namespaces"
 
 start etcd
 start containerd
-await etcd curl -sf http://127.0.0.1:2379/health
+await etcd curl -sf --max-time 2 http://127.0.0.1:2379/health
 stage "etcd"
 start apiserver # not before etcd: its back-off would cost a minute
 start api-socket
-await containerd ctr version
+await containerd timeout 5 ctr version
 import_images || abort "importing the node's own images failed" node.log
 stage "containerd, images"
 await apiserver curl -skf --max-time 5 "$api/readyz"
