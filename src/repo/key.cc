@@ -30,7 +30,7 @@ crypto::Secret master_json(const crypto::EnvelopeKey& master) {
 // The parsed values live in a buffer of ours, so that it can be wiped as well.
 Result<crypto::EnvelopeKey> parse_master(std::string_view text) {
   crypto::Secret memory(8192), raw(crypto::EnvelopeKey::kSize);
-  boost::json::monotonic_resource resource(static_cast<void*>(memory.bytes().data()), memory.size());
+  boost::json::monotonic_resource resource(reinterpret_cast<unsigned char*>(memory.bytes().data()), memory.size());
   boost::json::error_code error;
   const json::value in = boost::json::parse(text, error, &resource);
   if (error) return Error(ErrorCode::corrupt, "the master key is not JSON");
