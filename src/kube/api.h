@@ -139,6 +139,8 @@ namespace types {
 [[nodiscard]] const ResourceType& persistent_volume_claims();
 [[nodiscard]] const ResourceType& service_accounts();
 [[nodiscard]] const ResourceType& nodes();
+[[nodiscard]] const ResourceType& services();
+[[nodiscard]] const ResourceType& endpoints();
 [[nodiscard]] const ResourceType& leases();
 [[nodiscard]] const ResourceType& custom_resource_definitions();
 /// velero.io/v1 types by plural ("backups"); a bug for unknown ones.
