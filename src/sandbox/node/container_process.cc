@@ -246,9 +246,17 @@ int container_run(const std::string& spec_file) {
     return make_root(*spec);
   };
   if (const Status status = isolate(); !status) return report(status.error());
+  int gate[2] = {-1, -1};
+  if (::pipe2(gate, O_CLOEXEC) != 0) return report(errno_error(errno, "make a pipe"));
   const pid_t child = ::fork();
   if (child < 0) return report(errno_error(errno, "fork"));
-  if (child == 0) be_first_process(*spec);
+  if (child == 0) {
+    // pivot_root moves the parent's root as well: it must have written its file before.
+    char go = 0;
+    ::close(gate[1]);
+    if (::read(gate[0], &go, 1) != 1) ::_exit(kSetupFailed);
+    be_first_process(*spec);
+  }
   forward_to = child;
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) std::signal(number, forward);
   // Whoever starts us learns pid 1 from here; it is what container-exec needs.
@@ -256,6 +264,7 @@ int container_run(const std::string& spec_file) {
     ::kill(child, SIGKILL);
     return report(written.error());
   }
+  if (::write(gate[1], "g", 1) != 1) return report(errno_error(errno, "start the container"));
   return wait_for(child);
 }
 
