@@ -83,19 +83,24 @@ Result<std::unique_ptr<Book>> Book::open(const std::string& directory, uint64_t 
 }
 
 Status Book::grow(uint64_t size_min) {
-  const Statement pages(database_, "SELECT (SELECT * FROM pragma_page_count()) * (SELECT * FROM pragma_page_size())");
-  if (pages.step() != SQLITE_ROW) return database_error(database_, "size");
-  const auto size = static_cast<uint64_t>(pages.number(0));
+  uint64_t size = 0;
+  {
+    const Statement pages(database_, "SELECT (SELECT * FROM pragma_page_count()) * (SELECT * FROM pragma_page_size())");
+    if (pages.step() != SQLITE_ROW) return database_error(database_, "size");
+    size = static_cast<uint64_t>(pages.number(0));
+  }
   if (size >= size_min) return {};
-  const int64_t rows = static_cast<int64_t>(size_min - size) / kBallastBytes + 1;
   TRY(execute(database_, "BEGIN IMMEDIATE"));
-  const Statement insert(database_, "INSERT INTO ballast(bytes) VALUES (randomblob(?1))");
-  for (int64_t row = 0; row < rows; ++row) {
-    insert.bind(1, kBallastBytes);
-    if (insert.step() != SQLITE_DONE) return database_error(database_, "grow");
-    sqlite3_reset(insert.get());
+  {
+    const Statement insert(database_, "INSERT INTO ballast(bytes) VALUES (randomblob(?1))");
+    for (int64_t rows = static_cast<int64_t>(size_min - size) / kBallastBytes + 1; rows > 0; --rows) {
+      insert.bind(1, kBallastBytes);
+      if (insert.step() != SQLITE_DONE) return database_error(database_, "grow");
+      sqlite3_reset(insert.get());
+    }
   }
   TRY(execute(database_, "COMMIT"));
+  // An open statement would hold the checkpoint back: both are closed by now.
   return execute(database_, "PRAGMA wal_checkpoint(TRUNCATE)");
 }
 

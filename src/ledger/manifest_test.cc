@@ -59,7 +59,7 @@ TEST_F(ManifestTest, SeesEveryKindOfChange) {
     const std::vector<std::string> lines = differences(before, read(), Owners::compare);
     EXPECT_THAT(lines, testing::Contains(HasSubstr(expected)));
   };
-  change([&] { ASSERT_TRUE(write_file_atomically(path("random-4.bin"), "other").ok()); }, "random-4.bin: mode");
+  change([&] { ASSERT_TRUE(write_file_atomically(path("random-4.bin"), "other").ok()); }, "random-4.bin: mtime");
   change([&] { ASSERT_EQ(::chmod(path("random-5.bin").c_str(), 0600), 0); }, "random-5.bin: mode 600 instead of 644");
   change([&] { ASSERT_EQ(::unlink(path("fifo").c_str()), 0); }, "fifo: missing");
   change([&] { ASSERT_EQ(::truncate(path("random-6.bin").c_str(), 7), 0); }, "random-6.bin: mtime");

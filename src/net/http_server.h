@@ -22,7 +22,7 @@ struct ServerRequest {
   std::string path;                               ///< percent-decoded
   std::multimap<std::string, std::string> query;  ///< percent-decoded, '+' as space
   Headers headers;
-  std::string body;
+  std::string body = {};
   std::string peer;                ///< "address:port"
   std::string client_common_name;  ///< of a verified client certificate; else empty
   std::vector<std::string> client_organizations;
@@ -51,10 +51,10 @@ class Responder {
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
-  uint16_t port = 0;            ///< 0: any free one
-  std::string certificate_pem;  ///< with key_pem: TLS
-  std::string key_pem;
-  std::string client_ca_pem;           ///< client certificates signed by it are verified; none is demanded
+  uint16_t port = 0;                 ///< 0: any free one
+  std::string certificate_pem = {};  ///< with key_pem: TLS
+  std::string key_pem = {};
+  std::string client_ca_pem = {};      ///< client certificates signed by it are verified; none is demanded
   size_t connections_max = 512;        ///< more wait in the listen queue
   size_t body_max = size_t{64} << 20;  ///< larger requests get 413
   Duration idle_timeout = std::chrono::minutes(2);
