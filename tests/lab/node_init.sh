@@ -134,17 +134,22 @@ import_images() {
   done
 }
 
+# Looks once a second instead of waiting for a child: bash reaps a child that ends
+# between two waits without a word, and two may end at once.
 supervise() {
-  local pid status program
+  local pid status program idle
+  exec {idle}<> <(:)
   while :; do
-    status=0
-    wait -n -p pid || status=$?
-    program=${running[${pid:-0}]:-}
-    [[ -n $program ]] || { sleep 1; continue; }
-    unset "running[$pid]"
-    echo "$(date +%T) $program ended with status $status; starting it again"
-    sleep 1
-    start "$program"
+    read -r -t 1 -u "$idle" || true
+    for pid in "${!running[@]}"; do
+      ! kill -0 "$pid" 2>/dev/null || continue
+      status=0
+      wait "$pid" 2>/dev/null || status=$?
+      program=${running[$pid]}
+      unset "running[$pid]"
+      echo "$(date +%T) $program ended with status $status; starting it again"
+      start "$program"
+    done
   done
 }
 

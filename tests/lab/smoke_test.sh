@@ -146,6 +146,15 @@ check "a frozen site does not answer" fails over_hub
 "$cluster" thaw "$a"
 check "and goes on" within 20 quietly over_hub
 
+step "ended programs"
+# Several at once: the node's process 1 must miss none of them.
+program_pids() { "$cluster" enter "$a" ps -eo pid=,comm= | awk '$2 ~ /^(etcd|kube-apiserver|kubelet)$/ { print $1 }'; }
+mapfile -t before < <(program_pids)
+check "the node's programs are found" is "${#before[@]}" 3
+"$cluster" enter "$a" kill -KILL "${before[@]}"
+started_again() { [[ $(program_pids | wc -l) -eq 3 ]] && kubectl get --raw /readyz >/dev/null 2>&1; }
+check "they are started again" within 30 started_again
+
 step "loss"
 "$cluster" kill "$a"
 check "nothing of the dead site runs" fails pgrep -f "$HOLDFAST_LAB_DIR/c$a/"
