@@ -1,0 +1,10 @@
+holdfast_module(backup
+  SOURCES spill_file.cc stream.cc tarball_reader.cc tarball_writer.cc
+  DEPS base sync velero objstore kube
+  LIBS ZLIB::ZLIB PkgConfig::ARCHIVE
+  TESTS stream_test.cc tarball_test.cc)
+if(TARGET holdfast_backup_tests)
+  target_link_libraries(holdfast_backup_tests PRIVATE PkgConfig::ARCHIVE)
+endif()
+
+holdfast_fuzz(tarball tarball_fuzz.cc DEPS backup)
