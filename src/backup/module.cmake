@@ -1,5 +1,7 @@
 holdfast_module(backup
-  SOURCES spill_file.cc stream.cc tarball_reader.cc tarball_writer.cc
+  SOURCES backup_actions.cc cluster_restore_actions.cc item_action.cc json_edit.cc openshift_backup_actions.cc
+          openshift_restore_actions.cc spill_file.cc stream.cc tarball_reader.cc tarball_writer.cc
+          volume_restore_actions.cc workload_restore_actions.cc
   DEPS base sync velero objstore kube
   LIBS ZLIB::ZLIB PkgConfig::ARCHIVE
   TESTS stream_test.cc tarball_test.cc)
