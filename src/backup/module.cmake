@@ -1,6 +1,7 @@
 holdfast_module(backup
-  SOURCES backup_actions.cc cluster_restore_actions.cc item_action.cc json_edit.cc openshift_backup_actions.cc
-          openshift_restore_actions.cc spill_file.cc stream.cc tarball_reader.cc tarball_writer.cc
+  SOURCES backup_actions.cc backup_files.cc claim_facts.cc cluster_restore_actions.cc collect.cc findings.cc
+          item_action.cc json_edit.cc openshift_backup_actions.cc openshift_restore_actions.cc pod_hooks.cc
+          run_backup.cc source_facts.cc spill_file.cc stream.cc tarball_reader.cc tarball_writer.cc type_index.cc
           volume_restore_actions.cc workload_restore_actions.cc
   DEPS base sync velero objstore kube
   LIBS ZLIB::ZLIB PkgConfig::ARCHIVE

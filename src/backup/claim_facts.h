@@ -1,0 +1,43 @@
+// What a backup learns of PersistentVolumeClaims and their volumes while it runs. One thread.
+#pragma once
+
+#include <map>
+#include <stop_token>
+#include <string>
+
+#include "backup/collect.h"
+
+namespace holdfast::backup {
+
+class ClaimFacts {
+ public:
+  struct Claim {
+    std::string uid;
+    std::string pv;
+    bool host_path = false;  ///< the PV is of that type
+    std::string skipped;     ///< why its data is not saved
+    bool taken = false;      ///< the claim is in the backup
+  };
+
+  ClaimFacts(kube::Api& api, std::stop_token stop) : api_(api), stop_(std::move(stop)) {}
+
+  /// Learns from an object of the backup; others than PVCs and PVs tell nothing.
+  void note(const ItemKey& key, const json::object& object);
+  void note_skipped(const std::string& ns, const std::string& claim, std::string reason);
+  /// What is known, else what the API server says; an empty Claim where it does not answer.
+  const Claim& claim(const std::string& ns, const std::string& name);
+
+  /// Every bound claim of the backup, as if none were saved.
+  [[nodiscard]] std::vector<SkippedVolume> skipped() const;
+  [[nodiscard]] std::map<std::string, velero::PvInfo> persistent_volumes() const { return volumes_; }
+
+ private:
+  void learn_claim(Claim& claim, const json::object& object);
+  kube::Api& api_;
+  std::stop_token stop_;
+  std::map<std::pair<std::string, std::string>, Claim> claims_;
+  std::map<std::string, velero::PvInfo> volumes_;
+  std::map<std::string, bool> host_path_;  ///< by PV
+};
+
+}  // namespace holdfast::backup

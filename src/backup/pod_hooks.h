@@ -1,0 +1,34 @@
+// Runs the commands that a pod's annotations or the Backup ask for before and after its backup (velero.md 1.9).
+#pragma once
+
+#include <atomic>
+#include <stop_token>
+
+#include "backup/findings.h"
+#include "kube/api.h"
+#include "velero/hooks.h"
+
+namespace holdfast::backup {
+
+class PodHooks {
+ public:
+  PodHooks(kube::Api& api, const velero::BackupHooks& hooks, Findings& findings)
+      : api_(api), hooks_(hooks), findings_(findings) {}
+
+  /// Runs the pod's hooks of that moment, in order. False: one failed whose onError is Fail; the rest was not run. From
+  /// any thread.
+  [[nodiscard]] bool run(const json::value& pod, velero::HookMoment moment, std::stop_token stop);
+
+  [[nodiscard]] int attempted() const { return attempted_; }
+  [[nodiscard]] int failed() const { return failed_; }
+
+ private:
+  Status run_one(const std::string& ns, const std::string& pod, const velero::ExecHookPlan& hook, std::stop_token stop);
+  kube::Api& api_;
+  const velero::BackupHooks& hooks_;
+  Findings& findings_;
+  std::atomic<int> attempted_ = 0;
+  std::atomic<int> failed_ = 0;
+};
+
+}  // namespace holdfast::backup

@@ -1,0 +1,71 @@
+// What the collecting and restoring of objects asks of those who move volume data: the controller implements both with
+// PodVolumeBackup and PodVolumeRestore objects, tests with fakes.
+#pragma once
+
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "backup/item_action.h"
+#include "velero/types.h"
+
+namespace holdfast::backup {
+
+/// One pod volume whose files are to be saved.
+struct PodVolumeRequest {
+  std::string pod_namespace;
+  std::string pod;
+  std::string pod_uid;
+  std::string node;
+  std::string volume;
+  std::string pvc;      ///< empty: no PVC behind it
+  std::string pvc_uid;  ///< likewise
+  std::string pv;       ///< likewise
+};
+
+/// What became of it.
+struct PodVolumeResult {
+  PodVolumeRequest request;
+  std::optional<velero::PodVolumeBackup> backup;  ///< as it ended; missing where none could be made
+  std::string error;                              ///< empty: the data is saved
+};
+
+class VolumeBackups {
+ public:
+  /// Called once, from any thread, when every volume of the pod has ended; must not be called with a lock held.
+  using Done = std::function<void(std::vector<PodVolumeResult>)>;
+
+  virtual ~VolumeBackups() = default;
+  /// Starts all volumes of one pod and returns at once; many pods run at the same time. A volume that cannot be started
+  /// ends with an error in its result, not here.
+  virtual void start(const json::object& pod, std::vector<PodVolumeRequest> volumes, Done done) = 0;
+  /// Blocks until every Done has returned. After `stop` or a deadline of its own it ends what still runs (results with
+  /// errors) and returns.
+  virtual void wait(std::stop_token stop) = 0;
+};
+
+/// One restored pod with the volumes that its restore-wait container waits for.
+struct PodVolumeRestoreRequest {
+  std::string pod_namespace;  ///< in the target
+  std::string pod;
+  std::string pod_uid;
+  std::vector<RestoredVolume> volumes;  ///< pod_namespace inside is the source's: it decides the repository
+};
+
+struct PodVolumeRestoreResult {
+  PodVolumeRestoreRequest request;
+  std::vector<std::string> errors;  ///< empty: all volumes of the pod are back
+};
+
+class VolumeRestores {
+ public:
+  using Done = std::function<void(PodVolumeRestoreResult)>;
+
+  virtual ~VolumeRestores() = default;
+  /// Called right after the pod was created; returns at once. It waits until the pod is scheduled and does the rest.
+  virtual void start(PodVolumeRestoreRequest request, Done done) = 0;
+  virtual void wait(std::stop_token stop) = 0;
+};
+
+}  // namespace holdfast::backup
