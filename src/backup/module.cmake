@@ -1,8 +1,9 @@
 holdfast_module(backup
   SOURCES backup_actions.cc backup_files.cc claim_facts.cc cluster_restore_actions.cc collect.cc findings.cc
-          item_action.cc json_edit.cc openshift_backup_actions.cc openshift_restore_actions.cc pod_hooks.cc
-          run_backup.cc source_facts.cc spill_file.cc stream.cc tarball_reader.cc tarball_writer.cc type_index.cc
-          volume_restore_actions.cc workload_restore_actions.cc
+          finish_deployment_configs.cc item_action.cc json_edit.cc namespace_restorer.cc object_restorer.cc
+          openshift_backup_actions.cc openshift_restore_actions.cc pod_hooks.cc restore_files.cc restore_hooks.cc
+          restore_items.cc run_backup.cc run_restore.cc source_facts.cc spill_file.cc stream.cc tarball_reader.cc
+          tarball_writer.cc type_index.cc volume_restore_actions.cc workload_restore_actions.cc
   DEPS base sync velero objstore kube
   LIBS ZLIB::ZLIB PkgConfig::ARCHIVE
   TESTS stream_test.cc tarball_test.cc)

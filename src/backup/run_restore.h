@@ -1,0 +1,77 @@
+// One whole restore: from the files of a backup in a store to objects in a cluster.
+//
+// Order: CustomResourceDefinitions (then wait until they are established and discover anew), then the priority list,
+// then all other types by name. Objects of one type are created in parallel; the next type starts when the last one
+// ended. Done twice, a restore changes nothing more: what exists and is equal is skipped.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <stop_token>
+#include <string>
+
+#include "backup/findings.h"
+#include "backup/tarball.h"
+#include "backup/volumes.h"
+#include "kube/api.h"
+#include "objstore/store.h"
+#include "velero/layout.h"
+#include "velero/resource_list.h"
+#include "velero/results.h"
+#include "velero/types.h"
+#include "velero/volume_info.h"
+
+namespace holdfast::backup {
+
+/// What one of the ConfigMaps labelled velero.io/plugin-config says (velero.md 1.11).
+struct RestorePlugins {
+  std::map<std::string, std::string> storage_classes;            ///< change-storage-class
+  std::vector<std::pair<std::string, std::string>> image_names;  ///< change-image-name
+};
+
+struct RestoreRun {
+  velero::Layout layout;
+  velero::Restore restore;  ///< the Restore object, defaults filled in, backupName set
+  RestorePlugins plugins;
+  RestoreWaitOptions restore_wait;
+  std::vector<std::string> priorities;  ///< empty: velero.md 1.10
+  size_t parallel = 16;                 ///< creates at a time
+  Duration crd_wait = std::chrono::minutes(1);
+  Duration terminating_wait = std::chrono::minutes(10);  ///< for a namespace of that name to be gone
+  Duration pull_secret_wait = std::chrono::minutes(5);
+  Tarball::Limits tarball;
+  std::function<void(int total, int done)> on_progress;
+  log::Logger log;
+  Clock* clock = &system_clock();
+};
+
+struct RestoreOutcome {
+  std::string phase;  ///< Completed or PartiallyFailed
+  int items = 0;
+  int hooks_attempted = 0;
+  int hooks_failed = 0;
+  velero::Results results;
+  velero::ResourceList resource_list;
+  std::vector<velero::RestoreVolumeInfo> volume_infos;
+  bool deployment_configs_held = false;  ///< finish_deployment_configs has work
+};
+
+/// Runs it and writes restores/R/: log, results, resource list, item operations, volumeinfo (a failure there is a
+/// warning: the location may be read-only). An Error means phase Failed: the backup could not be read or the API server
+/// not be reached.
+[[nodiscard]] Result<RestoreOutcome> run_restore(kube::Api& api, objstore::Store& store, const RestoreRun& run,
+                                                 VolumeRestores* volumes, std::stop_token stop = {});
+
+/// The step after a restore that brought DeploymentConfigs back at zero (velero.md 1.12): deletes the pods that were
+/// cut off from them, waits until these are gone, then gives every config its replicas and its pause back. Labels and
+/// annotations stay. Done twice it does no harm. timeout: a pod did not go.
+struct FinishedDeploymentConfigs {
+  int pods = 0;
+  int configs = 0;
+};
+[[nodiscard]] Result<FinishedDeploymentConfigs> finish_deployment_configs(kube::Api& api,
+                                                                          const std::string& restore_name, Clock& clock,
+                                                                          Duration deadline, std::stop_token stop = {});
+
+}  // namespace holdfast::backup
