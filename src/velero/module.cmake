@@ -1,11 +1,13 @@
 holdfast_module(velero
-  SOURCES cron.cc filter.cc gzip.cc hooks.cc item_operations.cc layout.cc metadata.cc names.cc resource_list.cc results.cc schedule.cc selector.cc validate.cc volume_info.cc volume_rules.cc zone.cc
+  SOURCES crds.cc crds_data.cc cron.cc filter.cc gzip.cc hooks.cc item_operations.cc layout.cc metadata.cc names.cc resource_list.cc results.cc schedule.cc selector.cc validate.cc volume_info.cc volume_rules.cc zone.cc
           types/backup.cc types/codec.cc types/requests.cc types/restore.cc types/volume.cc
   DEPS base
   LIBS OpenSSL::Crypto ZLIB::ZLIB
-  TESTS cron_test.cc files_test.cc filter_test.cc gzip_test.cc layout_test.cc names_test.cc pod_rules_test.cc types_test.cc validate_test.cc)
+  TESTS crds_test.cc cron_test.cc files_test.cc filter_test.cc gzip_test.cc layout_test.cc names_test.cc pod_rules_test.cc types_test.cc validate_test.cc)
 
 holdfast_fuzz(velero_metadata velero_metadata_fuzz.cc DEPS velero)
 holdfast_fuzz(volumeinfo volumeinfo_fuzz.cc DEPS velero)
 holdfast_fuzz(velero_glob velero_glob_fuzz.cc DEPS velero)
 holdfast_fuzz(velero_cron velero_cron_fuzz.cc DEPS velero)
+
+add_test(NAME velero_crds COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/generate_crds.py --check)
