@@ -37,7 +37,7 @@ def apply_flag(schema, item, flag):
     elif flag == "atomic":
         target["x-kubernetes-map-type"] = "atomic"
     elif flag == "keep":
-        item["x-kubernetes-preserve-unknown-fields"] = True
+        schema["x-kubernetes-preserve-unknown-fields"] = item["x-kubernetes-preserve-unknown-fields"] = True
     elif flag.startswith("min"):
         target["minItems"] = int(flag[3:])
     elif flag.startswith("format="):
