@@ -20,6 +20,9 @@ struct Limits {
 [[nodiscard]] std::shared_ptr<Store> with_limits(std::shared_ptr<Store> inner, Limits limits,
                                                  Clock& clock = system_clock());
 
+/// A store less some of its capabilities (those that a probe disproved): what needs them is `unsupported`.
+[[nodiscard]] std::shared_ptr<Store> without(std::shared_ptr<Store> inner, std::set<Capability> missing);
+
 /// The part of a store below a prefix ("a/b", with or without '/' at its end; "": the store itself). Keys lose the
 /// prefix. invalid where it is no beginning of a key.
 [[nodiscard]] Result<std::shared_ptr<Store>> below(std::shared_ptr<Store> inner, const std::string& prefix);

@@ -1,13 +1,18 @@
 find_package(EXPAT REQUIRED)
 
 holdfast_module(objstore
-  SOURCES below.cc checksum.cc credentials.cc fault.cc fs.cc fs_temporary.cc fs_tree.cc keys.cc limit.cc mem.cc retry.cc
-          s3.cc s3_answers.cc s3_client.cc s3_errors.cc s3_upload.cc sigv4.cc
+  SOURCES below.cc checksum.cc credentials.cc fault.cc fs.cc fs_temporary.cc fs_tree.cc keys.cc limit.cc mem.cc open.cc
+          probe.cc retry.cc
+          s3.cc s3_answers.cc s3_client.cc s3_errors.cc s3_upload.cc sigv4.cc without.cc
   DEPS base sync net
   LIBS EXPAT::EXPAT OpenSSL::Crypto ZLIB::ZLIB
-  TESTS conformance_test.cc credentials_test.cc decorators_test.cc fs_test.cc keys_test.cc s3_answers_test.cc s3_test.cc
+  TESTS conformance_test.cc credentials_test.cc decorators_test.cc fs_test.cc keys_test.cc open_test.cc probe_test.cc
+        s3_answers_test.cc s3_test.cc
         sigv4_test.cc
   TEST_DEPS net_testing)
+
+holdfast_fuzz(s3_answers s3_answers_fuzz.cc DEPS objstore)
+holdfast_fuzz(credentials credentials_fuzz.cc DEPS objstore)
 
 # The s3 driver against S3 servers that others wrote.
 if(BUILD_TESTING)

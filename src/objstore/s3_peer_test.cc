@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "objstore/conformance.h"
 #include "objstore/decorators.h"
+#include "objstore/probe.h"
 #include "objstore/s3.h"
 #include "objstore/s3_client.h"
 
@@ -113,6 +114,15 @@ TEST(S3Peer, APresignedUrlGivesTheObjectToAnyone) {
   std::string forged = url;
   forged.back() = forged.back() == '0' ? '1' : '0';
   EXPECT_EQ(net::HttpClient::create(client).value()->send({.url = forged}).value().status, 403);
+}
+
+TEST(S3Peer, TheProbeTellsWhatTheStoreCan) {
+  const auto store = fresh(options());
+  const Result<ProbeReport> report = probe(*store);
+  ASSERT_TRUE(report.ok()) << report.error().to_string();
+  EXPECT_EQ(report->without_conditional_put, "");
+  EXPECT_TRUE(report->capabilities.contains(Capability::conditional_put));
+  EXPECT_TRUE(list_all(*store, std::string(kProbePrefix)).value().empty());
 }
 
 TEST(S3Peer, ADroppedUploadLeavesNoPartsBehind) {
