@@ -7,7 +7,6 @@
 // Stale locks of restic (30 minutes, or a dead process of this host) do not conflict and stay until `unlock`.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -93,15 +92,19 @@ class Lock {
   Lock(RepositoryFiles& files, LockOptions options, Clock& clock);
   Status take(std::stop_token stop);
   Status write_new(std::stop_token stop);
+  Status check_others(std::stop_token stop);
+  Status check_fresh() const;
+  Status remove_own(std::stop_token stop);
   void keep_fresh(std::stop_token stop);
 
   RepositoryFiles& files_;
   const LockOptions options_;
   Clock& clock_;
-  mutable std::mutex mutex_;  ///< record_, refreshed_, held_
-  std::mutex refresh_mutex_;  ///< one refresh at a time
+  mutable std::mutex mutex_;          ///< record_, refreshed_, refreshed_boot_, held_
+  mutable std::mutex refresh_mutex_;  ///< one refresh at a time, and none while the file is read back
   LockRecord record_;
-  Time refreshed_;  ///< wall clock: a suspended host must notice
+  Time refreshed_;  ///< both clocks: whichever says that a refresh is overdue is believed
+  BootTime refreshed_boot_;
   bool held_ = false;
   std::stop_source lost_;
   std::jthread refresher_;

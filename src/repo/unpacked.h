@@ -1,0 +1,79 @@
+// The files of a repository as texts: list, load, save, remove; and pieces of packs.
+//
+// Every file but config is named after the SHA-256 of its stored bytes: a load proves it. Index, snapshot and lock
+// files are envelopes around JSON, in version 2 around 0x02 and one zstd frame of it. Errors name repository and file.
+// Any thread; the store's retries are the store's.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crypto/aes_poly1305.h"
+#include "objstore/store.h"
+#include "repo/cache.h"
+#include "repo/compress.h"
+#include "repo/config.h"
+#include "repo/ids.h"
+
+namespace holdfast::repo {
+
+/// The text inside an unpacked file's plaintext. unsupported for encodings of unknown releases.
+[[nodiscard]] Result<std::string> decode_unpacked(std::string plain);
+/// The plaintext of an unpacked file for a repository of that version.
+[[nodiscard]] std::string encode_unpacked(std::string_view text, unsigned version, Compression mode);
+
+struct ListedFile {
+  Id id;
+  uint64_t size = 0;
+};
+
+class RepositoryFiles {
+ public:
+  RepositoryFiles(std::shared_ptr<objstore::Store> store, crypto::EnvelopeKey key, Config config, Compression mode,
+                  Cache cache);
+
+  [[nodiscard]] const Config& config() const { return config_; }
+  [[nodiscard]] const crypto::EnvelopeKey& key() const { return key_; }
+  [[nodiscard]] const Cache& cache() const { return cache_; }
+  [[nodiscard]] objstore::Store& store() const { return *store_; }
+  [[nodiscard]] std::string name() const { return store_->name(); }
+
+  /// Every file of the kind; names that are no ids are passed over.
+  [[nodiscard]] Result<std::vector<ListedFile>> list(FileKind kind, std::stop_token stop = {});
+  /// The stored bytes, proved against the name. corrupt where they do not match (read twice, in case the way was bad).
+  [[nodiscard]] Result<std::string> load_raw(FileKind kind, const Id& id, std::stop_token stop = {});
+  /// The text of an index, snapshot or lock file.
+  [[nodiscard]] Result<std::string> load(FileKind kind, const Id& id, std::stop_token stop = {});
+  /// Seals and puts the text; proves before that what it sealed opens again.
+  [[nodiscard]] Result<Id> save(FileKind kind, std::string_view text, std::stop_token stop = {});
+  /// Puts bytes as they are under their own hash.
+  [[nodiscard]] Status put_raw(FileKind kind, const Id& id, std::string_view bytes, std::stop_token stop = {});
+  /// Removing what is not there is a success.
+  [[nodiscard]] Status remove(FileKind kind, const Id& id, std::stop_token stop = {});
+  /// Exactly that part of a pack; corrupt where the pack is shorter.
+  [[nodiscard]] Result<std::string> load_pack_part(const Id& pack, uint64_t offset, uint64_t length,
+                                                   std::stop_token stop = {});
+  /// The same from the cache, which takes the whole pack in first: for packs of trees.
+  [[nodiscard]] Result<std::string> load_cached_pack_part(const Id& pack, uint64_t offset, uint64_t length,
+                                                          std::stop_token stop = {});
+  /// "REPOSITORY: index file 1a2b3c4d...".
+  [[nodiscard]] std::string label(FileKind kind, const Id& id) const;
+
+ private:
+  const std::shared_ptr<objstore::Store> store_;
+  const crypto::EnvelopeKey key_;
+  const Config config_;
+  const Compression mode_;
+  const Cache cache_;
+};
+
+/// The config of a repository. not_found where there is none.
+[[nodiscard]] Result<Config> load_config(objstore::Store& store, const crypto::EnvelopeKey& key,
+                                         std::stop_token stop = {});
+[[nodiscard]] Status save_config(objstore::Store& store, const crypto::EnvelopeKey& key, const Config& config,
+                                 std::stop_token stop = {});
+
+}  // namespace holdfast::repo
