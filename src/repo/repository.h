@@ -14,7 +14,7 @@
 // load_index, flush and save_snapshot: one at a time.
 #pragma once
 
-#include <functional>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,6 +28,9 @@
 #include "crypto/scrypt.h"
 #include "crypto/secret.h"
 #include "objstore/store.h"
+#include "repo/blob_reader.h"
+#include "repo/blob_writer.h"
+#include "repo/chunker.h"
 #include "repo/compress.h"
 #include "repo/ids.h"
 #include "repo/lock.h"
@@ -35,10 +38,6 @@
 #include "repo/snapshot.h"
 
 namespace holdfast::repo {
-
-struct Config;
-class Index;
-class RepositoryFiles;
 
 struct RepositoryOptions {
   Compression compression = Compression::automatic;
@@ -54,12 +53,6 @@ struct InitOptions {
   std::optional<uint64_t> polynomial;     ///< of another repository, to share chunk cuts; else a random one
   std::optional<crypto::ScryptCost> kdf;  ///< else calibrated to half a second and 60 MiB
   std::string hostname, username;         ///< in the key file; empty: this machine's
-};
-
-struct SavedBlob {
-  Id id;
-  bool added = false;         ///< false: it was there (or on its way) already
-  uint64_t stored_bytes = 0;  ///< bytes added to a pack; 0 where nothing was
 };
 
 class Repository {
@@ -82,6 +75,8 @@ class Repository {
   /// The store's name, for messages.
   [[nodiscard]] std::string name() const;
   [[nodiscard]] Clock& clock() const;
+  /// A chunker for one file, with this repository's polynomial.
+  [[nodiscard]] Chunker chunker() const;
   /// The files below the blobs: for locks, keys, checks.
   [[nodiscard]] RepositoryFiles& files();
   /// The blobs' directory. Valid until the Repository goes; grows while blobs are saved.
@@ -111,20 +106,27 @@ class Repository {
   /// Reads several blobs with few requests: neighbours in a pack are fetched together (gaps up to 1 MiB are read and
   /// dropped, at most 16 MiB at once). `take` gets each distinct blob once, from one of several threads; its failure
   /// ends the whole. Fails where one cannot be read from any copy.
-  using TakeBlob = std::function<Status(const BlobHandle& blob, std::string_view bytes)>;
   [[nodiscard]] Status load_blobs(std::span<const BlobHandle> blobs, const TakeBlob& take, std::stop_token stop = {});
 
   /// Writes the snapshot file, then proves it (safety.md 9): the lock is ours and fresh, every pack the snapshot uses
   /// is still listed. Where not, the snapshot is removed again and the call fails (conflict). Call flush first.
   [[nodiscard]] Result<Id> save_snapshot(const Snapshot& snapshot, const Lock& lock, std::stop_token stop = {});
-  /// All snapshots, oldest first.
-  [[nodiscard]] Result<std::vector<Snapshot>> snapshots(std::stop_token stop = {}, Progress* progress = nullptr);
+  /// All snapshots, oldest first. A file that cannot be read fails the call; with `damaged` given it is told there.
+  [[nodiscard]] Result<std::vector<Snapshot>> snapshots(std::stop_token stop = {},
+                                                        std::vector<Error>* damaged = nullptr);
   [[nodiscard]] Status remove_snapshot(const Id& id, std::stop_token stop = {});
 
  private:
-  struct Parts;
-  explicit Repository(std::unique_ptr<Parts> parts);
-  std::unique_ptr<Parts> parts_;
+  Repository(std::shared_ptr<objstore::Store> store, crypto::EnvelopeKey key, Config config, RepositoryOptions options);
+  [[nodiscard]] Status prove(const Snapshot& snapshot, const Lock& lock, std::stop_token stop);
+  [[nodiscard]] Status check_packs_of(const Snapshot& snapshot, const std::vector<Id>& missing, std::stop_token stop);
+
+  const RepositoryOptions options_;
+  RepositoryFiles files_;
+  Index index_;
+  std::atomic<bool> index_loaded_ = false;
+  std::shared_ptr<const ChunkTables> chunk_tables_;
+  BlobWriter writer_;
 };
 
 }  // namespace holdfast::repo

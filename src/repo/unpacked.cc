@@ -154,10 +154,10 @@ Result<Config> load_config(objstore::Store& store, const crypto::EnvelopeKey& ke
   return decode_config(plain).in(what);
 }
 
-Status save_config(objstore::Store& store, const crypto::EnvelopeKey& key, const Config& config, std::stop_token stop) {
+std::string seal_config(const crypto::EnvelopeKey& key, const Config& config) {
   std::string sealed;
   crypto::seal_to(key, as_bytes(encode_config(config)), sealed);
-  return store.put("config", sealed, std::move(stop)).in(fmt::format("{}: config", store.name()));
+  return sealed;
 }
 
 }  // namespace holdfast::repo

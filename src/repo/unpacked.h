@@ -73,7 +73,7 @@ class RepositoryFiles {
 /// The config of a repository. not_found where there is none.
 [[nodiscard]] Result<Config> load_config(objstore::Store& store, const crypto::EnvelopeKey& key,
                                          std::stop_token stop = {});
-[[nodiscard]] Status save_config(objstore::Store& store, const crypto::EnvelopeKey& key, const Config& config,
-                                 std::stop_token stop = {});
+/// The config file's bytes.
+[[nodiscard]] std::string seal_config(const crypto::EnvelopeKey& key, const Config& config);
 
 }  // namespace holdfast::repo
