@@ -1,0 +1,9 @@
+#include "base/version.h"
+
+namespace holdfast {
+
+std::string_view program_version() {
+  return HOLDFAST_VERSION;
+}
+
+}  // namespace holdfast
