@@ -93,8 +93,7 @@ std::string operations_text(const std::vector<BackupOperation>& operations) {
     out += fmt::format("\tOperation for {}:\n\t\tBackup Item Action Plugin:\t{}\n\t\tOperation ID:\t{}\n",
                        name(operation.spec.resource), operation.spec.backup_item_action, operation.spec.operation_id);
     if (!operation.spec.post_operation_items.empty()) out += "\t\tItems to Update:\n";
-    for (const ResourceIdentifier& id : operation.spec.post_operation_items)
-      out += fmt::format("\t\t\t\t\t\t\t{}\n", name(id));
+    for (const ResourceIdentifier& id : operation.spec.post_operation_items) out += fmt::format("\t\t\t{}\n", name(id));
     out += fmt::format("\t\tPhase:\t{}\n", operation.status.phase);
     if (!operation.status.error.empty()) out += fmt::format("\t\tOperation Error:\t{}\n", operation.status.error);
     for (const auto& [title, time] :

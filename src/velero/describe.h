@@ -19,6 +19,8 @@ struct BackupDescription {
   bool details = false;
 };
 [[nodiscard]] std::string describe(const BackupDescription& in);
+/// The object of `backup describe -o json`, members sorted; velero prints it with four spaces of indentation.
+[[nodiscard]] json::object describe_json(const BackupDescription& in);
 
 struct RestoreDescription {
   const Restore* restore = nullptr;

@@ -43,6 +43,45 @@ TEST(Describe, BackupsOf114) {
   EXPECT_EQ(describe_backup("bpf2", false), fixture::text("1.14/cli/backup-describe-bpf2.txt"));
 }
 
+/// Velero puts the pods of a phase in random order.
+json::value pods_sorted(json::value v) {
+  json::object& phases =
+      json::make_object(v.get_object(), {"status", "backupVolumes", "podVolumeBackups", "podVolumeBackupsDetails"});
+  for (auto& [phase, pods] : phases)
+    std::sort(pods.get_array().begin(), pods.get_array().end(),
+              [](const json::value& a, const json::value& b) { return json::compact(a) < json::compact(b); });
+  return v;
+}
+
+TEST(Describe, BackupsAsJson) {
+  for (const char* name : {"b1", "bpf2"}) {
+    const Backup backup = named<Backup>("1.14/crs/cluster1-backups.yaml", name);
+    const std::string files = std::string("1.14/bucket/oadp/backups/") + name + "/" + name;
+    BackupDescription in{
+        .backup = &backup, .results = {}, .resources = {}, .volumes = {}, .operations = {}, .details = true};
+    in.results = *decode_results(fixture::text(files + "-results.gz"));
+    in.resources = *decode_resource_list(fixture::text(files + "-resource-list.json.gz"));
+    in.volumes = *decode_backup_volume_infos(fixture::text(files + "-volumeinfo.json.gz"));
+    const json::value real =
+        *json::parse(fixture::text(std::string("1.14/cli/backup-describe-") + name + "-details-o-json.txt"));
+    EXPECT_EQ(pods_sorted(describe_json(in)), pods_sorted(real)) << json::compact(describe_json(in));
+  }
+}
+
+TEST(Describe, CsiBackup) {
+  const Backup backup = *decode_metadata(fixture::text("1.14/csi/bucket/backups/bcsi/velero-backup.json"));
+  const std::string files = "1.14/csi/bucket/backups/bcsi/bcsi";
+  BackupDescription in{
+      .backup = &backup, .results = {}, .resources = {}, .volumes = {}, .operations = {}, .details = true};
+  in.resources = *decode_resource_list(fixture::text(files + "-resource-list.json.gz"));
+  in.volumes = *decode_backup_volume_infos(fixture::text(files + "-volumeinfo.json.gz"));
+  in.operations = *decode_backup_operations(fixture::text(files + "-itemoperations.json.gz"));
+  EXPECT_EQ(describe(in), fixture::text("1.14/csi/cli/backup-describe-bcsi-details.txt"));
+  EXPECT_EQ(json::value(describe_json(in)),
+            *json::parse(fixture::text("1.14/csi/cli/backup-describe-bcsi-details-o-json.txt")))
+      << json::compact(describe_json(in));
+}
+
 TEST(Describe, FailedValidation) {
   const Backup backup = named<Backup>("1.14/crs/cluster1-backups.yaml", "bpf");
   const BackupDescription in{

@@ -1,5 +1,5 @@
 holdfast_module(velero
-  SOURCES crds.cc crds_data.cc cron.cc describe.cc describe_parts.cc describe_table.cc filter.cc gzip.cc hooks.cc item_operations.cc layout.cc metadata.cc names.cc resource_list.cc results.cc schedule.cc selector.cc tab_text.cc validate.cc volume_info.cc volume_rules.cc zone.cc
+  SOURCES crds.cc crds_data.cc cron.cc describe.cc describe_json.cc describe_parts.cc describe_table.cc filter.cc gzip.cc hooks.cc item_operations.cc layout.cc metadata.cc names.cc resource_list.cc results.cc schedule.cc selector.cc tab_text.cc validate.cc volume_info.cc volume_rules.cc zone.cc
           types/backup.cc types/codec.cc types/requests.cc types/restore.cc types/volume.cc
   DEPS base
   LIBS OpenSSL::Crypto ZLIB::ZLIB
