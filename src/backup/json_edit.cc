@@ -82,14 +82,14 @@ std::string object_namespace(const json::object& object) {
 }
 
 json::object* pod_spec(json::object& object) {
-  const json::value* kind = json::find(object, {"kind"});
-  const bool pod = kind != nullptr && kind->is_string() && kind->get_string() == "Pod";
-  for (json::Path path :
-       {json::Path{"spec", "template", "spec"}, json::Path{"spec", "jobTemplate", "spec", "template", "spec"}}) {
-    json::value* found = pod ? find_mutable(object, {"spec"}) : find_mutable(object, path);
-    if (found != nullptr && found->is_object()) return &found->get_object();
+  json::value* found = nullptr;
+  if (json::string_at(object, {"kind"}) == "Pod") {
+    found = find_mutable(object, {"spec"});
+  } else {
+    found = find_mutable(object, {"spec", "template", "spec"});
+    if (found == nullptr) found = find_mutable(object, {"spec", "jobTemplate", "spec", "template", "spec"});
   }
-  return nullptr;
+  return found == nullptr ? nullptr : found->if_object();
 }
 
 void each_container(json::object& pod_spec, const std::function<void(json::object&)>& visit) {

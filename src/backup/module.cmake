@@ -6,7 +6,7 @@ holdfast_module(backup
           tarball_writer.cc type_index.cc volume_restore_actions.cc workload_restore_actions.cc
   DEPS base sync velero objstore kube
   LIBS ZLIB::ZLIB PkgConfig::ARCHIVE
-  TESTS stream_test.cc tarball_test.cc)
+  TESTS collect_test.cc run_backup_test.cc run_restore_test.cc stream_test.cc tarball_test.cc)
 if(TARGET holdfast_backup_tests)
   target_link_libraries(holdfast_backup_tests PRIVATE PkgConfig::ARCHIVE)
 endif()

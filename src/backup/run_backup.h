@@ -24,12 +24,12 @@ class EpochSource {
 
 struct BackupRun {
   velero::Layout layout;
-  CollectOptions collect;  ///< with the Backup object: metadata.name and spec are taken from it
-  std::string site;        ///< annotation holdfast.dev/site; empty: none is written
-  std::string attempt;     ///< annotation holdfast.dev/attempt: a random id of this attempt
-  std::string spill_directory;
+  CollectOptions collect = {};  ///< with the Backup object: metadata.name and spec are taken from it
+  std::string site = {};        ///< annotation holdfast.dev/site; empty: none is written
+  std::string attempt = {};     ///< annotation holdfast.dev/attempt: a random id of this attempt
+  std::string spill_directory = {};
   EpochSource* epochs = nullptr;  ///< null: epoch 0
-  log::Logger log;                ///< beside the backup's own log file
+  log::Logger log = {};           ///< beside the backup's own log file
   Clock* clock = &system_clock();
 };
 

@@ -156,9 +156,8 @@ void Restorer::gather_facts(const BackupContents& contents) {
                                      .preferred = true};
     const auto all = kube::list_all(api_, classes, "", {}, stop_);
     if (!all) findings_.run_warning("list storage classes: " + all.error().to_string());
-    for (const json::value& one : all ? all->items : std::vector<json::value>()) {
-      facts_.storage_classes.insert(json::string_at(one, {"metadata", "name"}));
-    }
+    const std::vector<json::value> found = all ? all->items : std::vector<json::value>();
+    for (const json::value& one : found) facts_.storage_classes.insert(json::string_at(one, {"metadata", "name"}));
   }
   for (const Tarball::Entry& entry : contents.tarball.entries()) {
     if (entry.item.key.group_resource != "deploymentconfigs.apps.openshift.io") continue;
@@ -249,7 +248,8 @@ Status Restorer::wait_established(const std::string& name) {
   while (true) {
     const auto live = api_.get(kube::types::custom_resource_definitions(), "", name, stop_);
     if (live.is(ErrorCode::not_found)) return {};  // it was not restored: that is said already
-    for (const json::value& condition : json::array_at(live ? *live : json::value(), {"status", "conditions"})) {
+    const json::value definition = live ? *live : json::value();
+    for (const json::value& condition : json::array_at(definition, {"status", "conditions"})) {
       if (json::string_at(condition, {"type"}) == "Established" && json::string_at(condition, {"status"}) == "True") {
         return {};
       }

@@ -33,16 +33,16 @@ struct RestorePlugins {
 struct RestoreRun {
   velero::Layout layout;
   velero::Restore restore;  ///< the Restore object, defaults filled in, backupName set
-  RestorePlugins plugins;
-  RestoreWaitOptions restore_wait;
-  std::vector<std::string> priorities;  ///< empty: velero.md 1.10
-  size_t parallel = 16;                 ///< creates at a time
+  RestorePlugins plugins = {};
+  RestoreWaitOptions restore_wait = {};
+  std::vector<std::string> priorities = {};  ///< empty: velero.md 1.10
+  size_t parallel = 16;                      ///< creates at a time
   Duration crd_wait = std::chrono::minutes(1);
   Duration terminating_wait = std::chrono::minutes(10);  ///< for a namespace of that name to be gone
   Duration pull_secret_wait = std::chrono::minutes(5);
-  Tarball::Limits tarball;
-  std::function<void(int total, int done)> on_progress;
-  log::Logger log;
+  Tarball::Limits tarball = {};
+  std::function<void(int total, int done)> on_progress = {};
+  log::Logger log = {};
   Clock* clock = &system_clock();
 };
 
