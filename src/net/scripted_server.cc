@@ -74,7 +74,9 @@ class ScriptedLine {
     if (!context_) return {};
     tls_.reset(SSL_new(context_.get()));
     SSL_set_fd(tls_.get(), fd_.get());
-    return until_done([&] { return SSL_accept(tls_.get()); }, "TLS handshake");
+    Status shaken = until_done([&] { return SSL_accept(tls_.get()); }, "TLS handshake");
+    if (!shaken) drain();
+    return shaken;
   }
 
   void close() {
@@ -175,6 +177,14 @@ class ScriptedLine {
     fd_.reset();
     buffer_.clear();
     ERR_clear_error();
+  }
+
+  /// Lets the client read why it was refused: closing with its bytes unread would reset the connection instead.
+  void drain() {
+    ::shutdown(fd_.get(), SHUT_WR);
+    char piece[4096];
+    while (wait(fd_.get(), POLLIN) && ::recv(fd_.get(), piece, sizeof piece, 0) > 0) {
+    }
   }
 
   Status wait(int descriptor, short events) {

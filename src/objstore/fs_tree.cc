@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ranges>
 
 #include "base/text.h"
 
@@ -67,8 +66,8 @@ void prune_empty(int root, const KeyPath& path) {
   std::string whole;
   std::vector<std::string> prefixes;
   for (const std::string& name : path.directories) prefixes.push_back(whole += (whole.empty() ? "" : "/") + name);
-  for (const std::string& directory : std::ranges::reverse_view(prefixes)) {
-    if (::unlinkat(root, directory.c_str(), AT_REMOVEDIR) != 0) return;
+  for (auto directory = prefixes.rbegin(); directory != prefixes.rend(); ++directory) {
+    if (::unlinkat(root, directory->c_str(), AT_REMOVEDIR) != 0) return;
   }
 }
 
