@@ -27,7 +27,7 @@ struct CollectOptions {
   bool default_fs_backup = false;                        ///< where the spec does not say
   size_t list_apart_max = 8;                             ///< up to so many namespaces are listed one by one
   std::function<void(int total, int done)> on_progress;  ///< from the collecting thread
-  Clock* clock = &system_clock();
+  Clock* clock = &system_clock();                        ///< run_backup() sets its own
 };
 
 /// A volume that was seen and not saved.

@@ -6,9 +6,13 @@ holdfast_module(backup
           tarball_writer.cc type_index.cc volume_restore_actions.cc workload_restore_actions.cc
   DEPS base sync velero objstore kube
   LIBS ZLIB::ZLIB PkgConfig::ARCHIVE
-  TESTS collect_test.cc run_backup_test.cc run_restore_test.cc stream_test.cc tarball_test.cc)
+  TESTS backup_actions_test.cc collect_test.cc finish_deployment_configs_test.cc restore_actions_test.cc
+        restore_items_test.cc run_backup_test.cc run_restore_test.cc stream_test.cc tarball_test.cc)
 if(TARGET holdfast_backup_tests)
   target_link_libraries(holdfast_backup_tests PRIVATE PkgConfig::ARCHIVE)
 endif()
 
 holdfast_fuzz(tarball tarball_fuzz.cc DEPS backup)
+
+holdfast_program(objects_bench SOURCES bench/objects_bench.cc DEPS backup)
+set_target_properties(objects_bench PROPERTIES EXCLUDE_FROM_ALL ON)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backup/json_edit.h"
+#include "kube/patch.h"
 #include "velero/names.h"
 
 namespace holdfast::backup {
@@ -117,25 +118,6 @@ json::object comparable(const json::object& object) {
   return copy;
 }
 
-json::object difference(const json::object& from, const json::object& to) {
-  json::object patch;
-  for (const auto& [name, value] : from) {
-    if (!to.contains(name)) patch[name] = nullptr;
-  }
-  for (const auto& [name, value] : to) {
-    const json::value* before = from.if_contains(name);
-    if (before == nullptr) {
-      patch[name] = value;
-    } else if (before->is_object() && value.is_object()) {
-      json::object inner = difference(before->get_object(), value.get_object());
-      if (!inner.empty()) patch[name] = std::move(inner);
-    } else if (*before != value) {
-      patch[name] = value;
-    }
-  }
-  return patch;
-}
-
 }  // namespace
 
 bool equal_for_restore(const json::object& live, const json::object& wanted) {
@@ -149,7 +131,7 @@ json::object merge_patch(const json::object& from, const json::object& to) {
     strip_metadata(*side);
     side->erase("status");
   }
-  return difference(before, after);
+  return kube::diff_merge_patch(before, after).get_object();
 }
 
 namespace {

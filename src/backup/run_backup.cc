@@ -74,6 +74,7 @@ class Runner {
                                                       *backup_.status.start_timestamp));
     CollectOptions options = run_.collect;
     options.backup = backup_;
+    options.clock = run_.clock;
     Collected collected = TRY(collect(api_, options, tarball, volumes_, findings_, stop));
     TRY(tarball.finish());
     return collected;

@@ -29,7 +29,6 @@ class RunBackup : public testing::Test {
     run.collect.backup = fixture::backup(kDirectory);
     run.collect.backup.metadata.name = name;
     run.collect.backup.status = {};
-    run.collect.clock = &clock_;
     return run;
   }
   Result<BackupOutcome> backup(objstore::Store& store, const BackupRun& run) {

@@ -126,7 +126,14 @@ void Restorer::gather_facts(const BackupContents& contents) {
   facts_.storage_class_map = run_.plugins.storage_classes;
   facts_.image_names = run_.plugins.image_names;
   facts_.restore_wait = run_.restore_wait;
-  if (spec_.restore_pvs.value_or(true) && volumes_ != nullptr) facts_.volumes = volume_facts_->volumes();
+  if (spec_.restore_pvs.value_or(true)) {
+    if (volumes_ != nullptr) {
+      facts_.volumes = volume_facts_->volumes();
+    } else if (!volume_facts_->volumes().empty()) {
+      findings_.run_error(fmt::format("the data of {} volumes is not restored: nobody here moves volume data",
+                                      volume_facts_->volumes().size()));
+    }
+  }
   facts_.init_hooks = [this](const json::object& pod) {
     std::vector<json::object> containers;
     const auto plan = velero::restore_init_hooks(pod, spec_.hooks);

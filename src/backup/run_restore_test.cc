@@ -4,6 +4,7 @@
 
 #include "backup/fake_volumes.h"
 #include "backup/json_edit.h"
+#include "backup/run_backup.h"
 #include "base/fake_clock.h"
 #include "base/yaml.h"
 #include "objstore/fault.h"
@@ -284,6 +285,57 @@ TEST_F(RunRestore, WithoutVolumesNoPodWaits) {
   ASSERT_TRUE(restore().ok());
   EXPECT_EQ(json::find(peek("pods", "web-app2", "db-0"), {"spec", "initContainers"}), nullptr);
   EXPECT_TRUE(volumes_.requests.empty());
+}
+
+TEST_F(RunRestore, VolumesThatNobodyMovesAreAnError) {
+  const Result<RestoreOutcome> outcome = run_restore(api_, store_, run_, nullptr);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(outcome->phase, "PartiallyFailed");
+  EXPECT_EQ(outcome->results.errors.velero.size(), 1U);
+}
+
+TEST_F(RunRestore, OnOpenShiftConfigsAreHeldUntilTheEnd) {
+  kube::ResourceType type = kube::types::pods();
+  type.group = "apps.openshift.io";
+  type.plural = "deploymentconfigs";
+  type.kind = "DeploymentConfig";
+  type.singular = "deploymentconfig";
+  type.short_names = {"dc"};
+  kube::FakeApi source;
+  source.add_type(type);
+  source.seed_yaml(R"(
+{apiVersion: apps.openshift.io/v1, kind: DeploymentConfig, metadata: {name: d, namespace: a}, spec: {replicas: 2, selector: {app: d}}}
+---
+{apiVersion: v1, kind: ReplicationController, metadata: {name: d-1, namespace: a, ownerReferences: [{apiVersion: apps.openshift.io/v1, kind: DeploymentConfig, name: d, uid: x}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: d-1-x, namespace: a, labels: {app: d, deploymentconfig: d, deployment: d-1},
+  annotations: {backup.velero.io/backup-volumes: v, openshift.io/deployment-config.name: d},
+  ownerReferences: [{apiVersion: v1, kind: ReplicationController, name: d-1, uid: y}]},
+  spec: {nodeName: n, containers: [{name: c, volumeMounts: [{name: v, mountPath: /v}]}], volumes: [{name: v, emptyDir: {}}]}, status: {phase: Running}}
+)");
+  BackupRun backup{.layout = run_.layout};
+  backup.collect.backup.metadata.name = "dc";
+  backup.collect.backup.spec.included_namespaces = {"a"};
+  FakeVolumeBackups saved;
+  ASSERT_TRUE(run_backup(source, store_, backup, &saved).ok());
+  ASSERT_EQ(saved.requests.size(), 1U);
+
+  api_.add_type(type);
+  run_.restore.spec.backup_name = "dc";
+  const Result<RestoreOutcome> outcome = restore();
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(outcome->phase, "Completed") << velero::encode_results(outcome->results);
+  EXPECT_TRUE(outcome->deployment_configs_held);
+  EXPECT_EQ(json::int_at(api_.peek(type, "a", "d"), {"spec", "replicas"}, 9), 0);
+  EXPECT_TRUE(api_.peek(kube::types::pods(), "a", "d-1-x").is_object());
+  EXPECT_FALSE(outcome->resource_list.contains("v1/ReplicationController"));
+  ASSERT_EQ(volumes_.requests.size(), 1U);
+
+  const auto finished = finish_deployment_configs(api_, "r1", clock_, std::chrono::minutes(5));
+  ASSERT_TRUE(finished.ok());
+  EXPECT_EQ(finished->pods, 1);
+  EXPECT_EQ(json::int_at(api_.peek(type, "a", "d"), {"spec", "replicas"}), 2);
+  EXPECT_TRUE(api_.peek(kube::types::pods(), "a", "d-1-x").is_null());
 }
 
 TEST_F(RunRestore, AFailedVolumeIsAnError) {
