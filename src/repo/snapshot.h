@@ -57,10 +57,11 @@ struct Snapshot {
 [[nodiscard]] Result<Snapshot> decode_snapshot(std::string_view text);
 
 struct SnapshotFilter {
-  std::vector<std::string> hosts;              ///< any of them; empty: all
-  std::vector<std::string> paths;              ///< the snapshot contains all of them
-  std::vector<std::vector<std::string>> tags;  ///< any of the lists, each whole; an empty list: a snapshot without tags
-  std::optional<Time> not_after;
+  std::vector<std::string> hosts = {};  ///< any of them; empty: all
+  std::vector<std::string> paths = {};  ///< the snapshot contains all of them
+  std::vector<std::vector<std::string>> tags =
+      {};  ///< any of the lists, each whole; an empty list: a snapshot without tags
+  std::optional<Time> not_after = {};
 };
 [[nodiscard]] bool matches(const Snapshot& snapshot, const SnapshotFilter& filter);
 /// Those that match, oldest first.
