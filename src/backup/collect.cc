@@ -46,6 +46,8 @@ class Collector {
   Status collect_list(const kube::ResourceType& type, const std::string& ns);
   Status take_listed(const kube::ResourceType& type, std::vector<json::value> items);
   Status take(const kube::ResourceType& type, const json::value& object);
+  Status take_body(const kube::ResourceType& type, const ItemKey& key, const json::object& object);
+  void thaw(const json::value& pod);
   Status take_additional(const ItemKey& key, bool quiet);
   Status take_namespace(const std::string& ns);
   Status write(const kube::ResourceType& type, const json::object& object);
@@ -224,24 +226,40 @@ Status Collector::take(const kube::ResourceType& type, const json::value& object
   if (!key.ns.empty()) TRY(take_namespace(key.ns));
   count(type, members);
 
-  const bool pod = key.group_resource == "pods";
-  if (pod && !hooks_.run(object, velero::HookMoment::pre, stop_)) {
+  if (key.group_resource != "pods") return take_body(type, key, members);
+
+  const PodHooks::Ran pre = hooks_.run(object, velero::HookMoment::pre, stop_);
+  Status status;
+  if (pre.fine) {
+    status = take_body(type, key, members);
+  } else {
     findings_.error(key.ns, fmt::format("pod {} is not in the backup: a pre hook failed", key.name));
-    return {};
   }
-  Result<Outcome> outcome = run_backup_actions(key.group_resource, members, facts_);
+  if (pre.fine && status) {
+    save_volumes(object);
+  } else if (pre.succeeded > 0) {
+    thaw(object);  // what an earlier hook stopped must go on
+  }
+  return status;
+}
+
+Status Collector::take_body(const kube::ResourceType& type, const ItemKey& key, const json::object& object) {
+  Result<Outcome> outcome = run_backup_actions(key.group_resource, object, facts_);
   if (!outcome) {
     findings_.error(key.ns, fmt::format("{}: {}", key.to_string(), outcome.error().to_string()));
-  } else {
-    claims_.note(key, members);
-    for (const ItemKey& additional : outcome->additional) TRY(take_additional(additional, false));
-    if (type.group.find('.') != std::string::npos) {
-      TRY(take_additional({kCrds, "", type.plural + "." + type.group}, true));
-    }
-    TRY(write(type, outcome->object));
+    return {};
   }
-  if (pod) save_volumes(object);
-  return {};
+  claims_.note(key, object);
+  for (const ItemKey& additional : outcome->additional) TRY(take_additional(additional, false));
+  if (type.group.find('.') != std::string::npos) {
+    TRY(take_additional({kCrds, "", type.plural + "." + type.group}, true));
+  }
+  return write(type, outcome->object);
+}
+
+/// The post hooks run to their end even when the backup is being stopped: each has a time-out of its own.
+void Collector::thaw(const json::value& pod) {
+  hooks_.run(pod, velero::HookMoment::post, {});
 }
 
 Status Collector::take_namespace(const std::string& ns) {
@@ -352,12 +370,9 @@ void Collector::end_of_pod(const json::value& pod, std::vector<PodVolumeResult> 
     std::lock_guard lock(mutex_);
     std::move(results.begin(), results.end(), std::back_inserter(out_.volumes));
   }
-  if (!asynchronous) {
-    (void)hooks_.run(pod, velero::HookMoment::post, stop_);
-    return;
-  }
+  if (!asynchronous) return thaw(pod);
   post_hooks_->add([this, pod](std::stop_token) -> Status {
-    (void)hooks_.run(pod, velero::HookMoment::post, stop_);  // failures are findings
+    thaw(pod);
     return {};
   });
 }

@@ -5,6 +5,7 @@
 #include "backup/fake_volumes.h"
 #include "backup/json_edit.h"
 #include "base/fake_clock.h"
+#include "base/random.h"
 #include "velero/names.h"
 
 namespace holdfast::backup {
@@ -292,6 +293,61 @@ TEST(Collect, PostHooksWaitForTheVolumesOfTheirPod) {
   ASSERT_TRUE(taken.collected.ok());
   EXPECT_EQ(story, (std::vector<std::string>{"freeze", "saved", "thaw"}));
   EXPECT_EQ(volumes.requests.size(), 1U);  // nothing mounts w
+}
+
+TEST(Collect, WhatAPreHookStoppedGoesOnWhenTheNextOneFails) {
+  kube::FakeApi api;
+  api.seed_yaml(R"({apiVersion: v1, kind: Pod, metadata: {name: p, namespace: a}, spec: {containers: [{name: c}]},
+    status: {phase: Running}})");
+  std::vector<std::string> story;
+  api.on_exec([&](const std::string&, const std::string&, const std::string&, const std::vector<std::string>& command) {
+    story.push_back(command.back());
+    kube::ExecResult result;
+    result.exit_code = command.back() == "flush" ? 1 : 0;
+    return Result<kube::ExecResult>(result);
+  });
+  const Taken taken = collect_all(api, backup_of(R"({"hooks":{"resources":[{"name":"h",
+    "pre":[{"exec":{"command":["freeze"]}},{"exec":{"command":["flush"]}}],"post":[{"exec":{"command":["thaw"]}}]}]}})"));
+  EXPECT_EQ(story, (std::vector<std::string>{"freeze", "flush", "thaw"}));
+  EXPECT_FALSE(taken.has("pods", "a", "p"));
+  story.clear();
+  const Taken gone_on = collect_all(api, backup_of(R"({"hooks":{"resources":[{"name":"h",
+    "pre":[{"exec":{"command":["freeze"]}},{"exec":{"command":["flush"],"onError":"Continue"}}],
+    "post":[{"exec":{"command":["thaw"]}}]}]}})"));
+  EXPECT_EQ(story, (std::vector<std::string>{"freeze", "flush", "thaw"}));
+  EXPECT_TRUE(gone_on.has("pods", "a", "p"));
+  EXPECT_EQ(gone_on.collected->hooks_failed, 1);
+}
+
+TEST(Collect, ATarballThatFailsThawsThePod) {
+  kube::FakeApi api;
+  api.seed_yaml(R"({apiVersion: v1, kind: Pod, metadata: {name: p, namespace: a, annotations: {
+      pre.hook.backup.velero.io/command: freeze, post.hook.backup.velero.io/command: thaw}},
+    spec: {containers: [{name: c}]}, status: {phase: Running}})");
+  std::vector<std::string> story;
+  bool full = false;
+  api.on_exec([&](const std::string&, const std::string&, const std::string&, const std::vector<std::string>& command) {
+    story.push_back(command.back());
+    full = true;
+    return Result<kube::ExecResult>(kube::ExecResult());
+  });
+  // Enough noise behind the pod's hook that the packed stream has to leave the writer's buffers.
+  json::object noise{{"apiVersion", "v1"}, {"kind", "PersistentVolumeClaim"}};
+  noise["metadata"] =
+      json::object{{"name", "c"}, {"namespace", "a"}, {"annotations", json::object{{"x", random_hex(200'000)}}}};
+  api.seed(noise);
+  json::value pod = api.peek(kube::types::pods(), "a", "p");
+  json::set(pod.get_object(), {"spec", "volumes"},
+            json::array{json::object{{"name", "v"}, {"persistentVolumeClaim", json::object{{"claimName", "c"}}}}});
+  ASSERT_TRUE(api.update(kube::types::pods(), "a", pod).ok());
+  Result<TarballWriter> writer = TarballWriter::create(
+      [&](std::string_view) -> Status { return full ? Status(Error(ErrorCode::exhausted, "disk full")) : Status(); },
+      Time());
+  Findings findings{log::Logger()};
+  CollectOptions options;
+  options.backup = backup_of("{}");
+  EXPECT_TRUE(collect(api, options, *writer, nullptr, findings).is(ErrorCode::exhausted));
+  EXPECT_EQ(story, (std::vector<std::string>{"freeze", "thaw"}));
 }
 
 TEST(Collect, AFailedVolumeIsAnError) {

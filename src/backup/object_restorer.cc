@@ -86,7 +86,12 @@ bool ObjectRestorer::prepare(const Tarball::Entry& entry, Prepared& item, std::s
   item.type = types_.in_version(key.group_resource, json::string_at(*source, {"apiVersion"}));
   if (item.type == nullptr) item.type = types_.preferred(key.group_resource);
   if (item.type == nullptr) {
-    findings_.warning(item.ns, fmt::format("{}: the cluster does not serve this type", key.to_string()));
+    const bool first = [&] {
+      std::lock_guard lock(mutex_);
+      return unserved_.insert(key.group_resource).second;
+    }();
+    if (first)
+      findings_.warning({}, fmt::format("{} are not restored: the cluster does not serve them", key.group_resource));
     return false;
   }
   item.object = *source;

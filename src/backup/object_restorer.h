@@ -87,6 +87,7 @@ class ObjectRestorer {
   mutable std::mutex mutex_;
   std::set<ItemKey> tried_;
   std::set<std::string> failed_namespaces_;
+  std::set<std::string> unserved_;  ///< types of which the cluster serves none
   velero::ResourceList list_;
   std::vector<FreshClaim> fresh_claims_;
   int items_ = 0;

@@ -15,9 +15,12 @@ class PodHooks {
   PodHooks(kube::Api& api, const velero::BackupHooks& hooks, Findings& findings)
       : api_(api), hooks_(hooks), findings_(findings) {}
 
-  /// Runs the pod's hooks of that moment, in order. False: one failed whose onError is Fail; the rest was not run. From
-  /// any thread.
-  [[nodiscard]] bool run(const json::value& pod, velero::HookMoment moment, std::stop_token stop);
+  struct Ran {
+    bool fine = true;   ///< false: one failed whose onError is Fail; the rest was not run
+    int succeeded = 0;  ///< commands that did their work
+  };
+  /// Runs the pod's hooks of that moment, in order. From any thread.
+  Ran run(const json::value& pod, velero::HookMoment moment, std::stop_token stop);
 
   [[nodiscard]] int attempted() const { return attempted_; }
   [[nodiscard]] int failed() const { return failed_; }

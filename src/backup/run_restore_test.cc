@@ -202,6 +202,16 @@ TEST_F(RunRestore, CustomResourcesComeAfterTheirDefinitions) {
   EXPECT_EQ(json::string_at(peek("namespaces", "", "web-app1"), {"metadata", "labels", "team"}), "blue");
 }
 
+TEST_F(RunRestore, TypesThatTheTargetLacksAreOneWarning) {
+  run_.restore.spec.backup_name = "b3";
+  run_.restore.spec.excluded_resources = {"customresourcedefinitions.apiextensions.k8s.io"};
+  const Result<RestoreOutcome> outcome = restore();
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(outcome->phase, "Completed");
+  ASSERT_EQ(outcome->results.warnings.cluster.size(), 1U);
+  EXPECT_NE(outcome->results.warnings.cluster[0].find("widgets.demo.example.com"), std::string::npos);
+}
+
 TEST_F(RunRestore, TheBackupOf118ComesBackWhole) {
   run_.restore.spec.backup_name = "b118";
   const Result<RestoreOutcome> outcome = restore();
