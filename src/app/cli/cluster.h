@@ -1,0 +1,113 @@
+// The one place where a verb gets its cluster: global flags in, Api and namespace out; and typed access to the
+// velero.io objects of that namespace.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/cli/surroundings.h"
+#include "velero/types.h"
+
+namespace holdfast::app {
+
+/// -n, --kubeconfig, --kubecontext, and flags of Velero that change nothing here (--features, --colorized).
+[[nodiscard]] std::vector<config::Option> cluster_options();
+
+struct Cluster {
+  std::shared_ptr<kube::Api> api;
+  std::string ns;
+};
+[[nodiscard]] Result<Cluster> open_cluster(const Surroundings& surroundings, const config::Arguments& arguments);
+
+/// The plural of a velero.io type.
+template <class T>
+[[nodiscard]] const char* plural();
+template <>
+[[nodiscard]] inline const char* plural<velero::Backup>() {
+  return "backups";
+}
+template <>
+[[nodiscard]] inline const char* plural<velero::Restore>() {
+  return "restores";
+}
+template <>
+[[nodiscard]] inline const char* plural<velero::Schedule>() {
+  return "schedules";
+}
+template <>
+[[nodiscard]] inline const char* plural<velero::BackupStorageLocation>() {
+  return "backupstoragelocations";
+}
+template <>
+[[nodiscard]] inline const char* plural<velero::BackupRepository>() {
+  return "backuprepositories";
+}
+template <>
+[[nodiscard]] inline const char* plural<velero::PodVolumeBackup>() {
+  return "podvolumebackups";
+}
+template <>
+[[nodiscard]] inline const char* plural<velero::PodVolumeRestore>() {
+  return "podvolumerestores";
+}
+template <>
+[[nodiscard]] inline const char* plural<velero::DeleteBackupRequest>() {
+  return "deletebackuprequests";
+}
+template <>
+[[nodiscard]] inline const char* plural<velero::DownloadRequest>() {
+  return "downloadrequests";
+}
+template <>
+[[nodiscard]] inline const char* plural<velero::ServerStatusRequest>() {
+  return "serverstatusrequests";
+}
+
+template <class T>
+[[nodiscard]] const kube::ResourceType& type_of() {
+  return kube::types::velero(plural<T>());
+}
+
+template <class T>
+[[nodiscard]] Result<T> get_object(const Cluster& cluster, const std::string& name) {
+  const json::value object = TRY(cluster.api->get(type_of<T>(), cluster.ns, name));
+  return velero::decode<T>(object);
+}
+/// All objects that the selector matches, sorted by name as the server lists them.
+template <class T>
+[[nodiscard]] Result<std::vector<T>> list_objects(const Cluster& cluster, const std::string& selector = {}) {
+  const kube::ListPage page = TRY(kube::list_all(*cluster.api, type_of<T>(), cluster.ns, {.label_selector = selector}));
+  std::vector<T> out;
+  for (const json::value& item : page.items) out.push_back(TRY(velero::decode<T>(item)));
+  return out;
+}
+/// The named ones; without names all that the selector matches.
+template <class T>
+[[nodiscard]] Result<std::vector<T>> named_objects(const Cluster& cluster, const std::vector<std::string>& names,
+                                                   const std::string& selector) {
+  if (names.empty()) return list_objects<T>(cluster, selector);
+  std::vector<T> out;
+  for (const std::string& name : names) out.push_back(TRY(get_object<T>(cluster, name)));
+  return out;
+}
+template <class T>
+[[nodiscard]] Result<T> create_object(const Cluster& cluster, const T& object) {
+  json::object body = encode(object);
+  body.erase("status");
+  const json::value created = TRY(cluster.api->create(type_of<T>(), cluster.ns, std::move(body)));
+  return velero::decode<T>(created);
+}
+/// Reads, lets `mutate` change it, writes back; anew after a conflict.
+template <class T, class Mutate>
+[[nodiscard]] Result<T> change_object(const Cluster& cluster, const std::string& name, const Mutate& mutate) {
+  const json::value changed =
+      TRY(kube::update_with_retry(*cluster.api, type_of<T>(), cluster.ns, name, [&](json::value& v) -> Status {
+        T object = TRY(velero::decode<T>(v));
+        TRY(mutate(object));
+        v = encode(object);
+        return {};
+      }));
+  return velero::decode<T>(changed);
+}
+
+}  // namespace holdfast::app

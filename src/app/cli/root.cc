@@ -1,0 +1,28 @@
+// The table of verbs.
+#include "app/cli/cluster.h"
+#include "app/cli/commands.h"
+
+namespace holdfast::app {
+
+namespace {
+
+config::Command repo_command(const Surroundings& surroundings) {
+  return {.name = "repo", .summary = "Work with volume repositories", .subcommands = {repo_get_command(surroundings)}};
+}
+
+}  // namespace
+
+config::Command root_command(const Surroundings& surroundings) {
+  config::Command root{
+      .name = "holdfast",
+      .summary = "Disaster recovery for stateful applications on Kubernetes and OpenShift",
+      .options = cluster_options(),
+      .subcommands = {backup_command(surroundings), restore_command(surroundings), schedule_command(surroundings),
+                      backup_location_command(surroundings), repo_command(surroundings), install_command(surroundings),
+                      uninstall_command(surroundings), version_command(surroundings), completion_command()},
+  };
+  for (config::Command& command : verb_first_commands(surroundings)) root.subcommands.push_back(std::move(command));
+  return root;
+}
+
+}  // namespace holdfast::app
