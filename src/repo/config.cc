@@ -28,7 +28,7 @@ Result<Config> decode_config(std::string_view text) {
   config.id = json::string_at(in, {"id"});
   if (!Id::parse(config.id)) return Error(ErrorCode::invalid, "the field id is no 64 hex digits");
   config.polynomial = TRY(parse_polynomial(json::string_at(in, {"chunker_polynomial"})).in("chunker_polynomial"));
-  for (const std::string_view name : {"version", "id", "chunker_polynomial"}) in.erase(name);
+  for (const std::string_view name : {"version", "id", "chunker_polynomial"}) in.stable_erase(name);
   config.unknown = std::move(in);
   return config;
 }

@@ -61,7 +61,7 @@ Result<LockRecord> decode_lock(std::string_view text) {
   }
   for (const std::string_view name :
        {"time", "exclusive", "hostname", "username", "pid", "uid", "gid", "owner", "site", "epoch", "expires"}) {
-    in.erase(name);
+    in.stable_erase(name);
   }
   record.unknown = std::move(in);
   return record;

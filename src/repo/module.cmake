@@ -5,8 +5,22 @@ holdfast_module(repo
           go_quote.cc node_json.cc node_time.cc tree.cc tree_reader.cc
   DEPS sync crypto objstore
   LIBS OpenSSL::Crypto PkgConfig::ZSTD
-  TESTS chunker_test.cc codec_test.cc forget_test.cc golden_test.cc lock_test.cc repository_test.cc
+  TESTS check_test.cc chunker_test.cc codec_test.cc forget_test.cc golden_test.cc lock_test.cc repository_test.cc
         go_quote_test.cc tree_test.cc)
 
 holdfast_fuzz(tree tree_fuzz.cc DEPS repo)
 holdfast_fuzz(go_quote go_quote_fuzz.cc DEPS repo)
+holdfast_fuzz(chunker chunker_fuzz.cc DEPS repo)
+holdfast_fuzz(index_file index_file_fuzz.cc DEPS repo)
+holdfast_fuzz(key_file key_file_fuzz.cc DEPS repo)
+holdfast_fuzz(pack_header pack_header_fuzz.cc DEPS repo)
+holdfast_fuzz(snapshot snapshot_fuzz.cc DEPS repo)
+holdfast_fuzz(zstd_frame zstd_frame_fuzz.cc DEPS repo)
+
+if(BUILD_TESTING)
+  add_executable(holdfast_repo_restic_tests ${CMAKE_SOURCE_DIR}/src/repo/restic_peer_test.cc)
+  target_link_libraries(holdfast_repo_restic_tests PRIVATE holdfast_repo GTest::gtest)
+  target_compile_definitions(holdfast_repo_restic_tests PRIVATE HOLDFAST_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_test(NAME repo_restic COMMAND holdfast_repo_restic_tests --gtest_brief=1 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(repo_restic PROPERTIES LABELS peer SKIP_RETURN_CODE 77 TIMEOUT 600)
+endif()
