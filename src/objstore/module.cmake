@@ -24,3 +24,10 @@ if(BUILD_TESTING)
     set_tests_properties(objstore_s3_${peer} PROPERTIES LABELS peer SKIP_RETURN_CODE 77 TIMEOUT 600)
   endforeach()
 endif()
+
+# Built on demand: Google Benchmark belongs to the packages of ./dev bench.
+find_package(benchmark QUIET)
+if(benchmark_FOUND)
+  holdfast_program(objstore_bench SOURCES bench/objstore_bench.cc DEPS objstore LIBS benchmark::benchmark)
+  set_target_properties(objstore_bench PROPERTIES EXCLUDE_FROM_ALL ON)
+endif()
