@@ -74,8 +74,8 @@ struct DeleteOptions {
 
 struct ExecResult {
   int exit_code = 0;
-  std::string out;  ///< at most 1 MiB of each stream is kept
-  std::string err;
+  std::string out = {};  ///< at most 1 MiB of each stream is kept
+  std::string err = {};
 };
 
 class Api {
@@ -96,6 +96,7 @@ class Api {
   [[nodiscard]] virtual Status watch(const ResourceType& type, const std::string& ns, const WatchOptions& options,
                                      const std::function<Status(const WatchEvent&)>& on_event,
                                      std::stop_token stop) = 0;
+  /// apiVersion and kind may be left out of what is written; they are the type's.
   [[nodiscard]] virtual Result<json::value> create(const ResourceType& type, const std::string& ns,
                                                    const json::value& object, const WriteOptions& options = {},
                                                    std::stop_token stop = {}) = 0;

@@ -44,6 +44,15 @@ std::string write_query(const WriteOptions& options, bool apply = false) {
                      {"dryRun", options.dry_run ? "All" : ""}});
 }
 
+/// The object with apiVersion and kind, which custom resources demand and callers may leave out.
+json::value with_kind(const ResourceType& type, const json::value& object, const WriteOptions& options) {
+  json::value whole = object;
+  if (!whole.is_object() || (!options.subresource.empty() && options.subresource != "status")) return whole;
+  if (json::find(whole, {"apiVersion"}) == nullptr) json::set(whole.get_object(), {"apiVersion"}, type.api_version());
+  if (json::find(whole, {"kind"}) == nullptr) json::set(whole.get_object(), {"kind"}, type.kind);
+  return whole;
+}
+
 double random_fraction() {
   uint16_t number = 0;
   random_bytes(std::as_writable_bytes(std::span(&number, 1)));
@@ -235,7 +244,8 @@ Result<json::value> Client::create(const ResourceType& type, const std::string& 
   const std::string name = json::string_at(object, {"metadata", "name"});
   const std::string path =
       options.subresource.empty() ? resource_path(type, ns) : resource_path(type, ns, name, options.subresource);
-  return send_write(request_for("POST", path, write_query(options)), object, "application/json", stop)
+  return send_write(request_for("POST", path, write_query(options)), with_kind(type, object, options),
+                    "application/json", stop)
       .in(what("create", type, ns, name));
 }
 
@@ -244,7 +254,8 @@ Result<json::value> Client::update(const ResourceType& type, const std::string& 
   const std::string name = json::string_at(object, {"metadata", "name"});
   if (name.empty()) return Error(ErrorCode::invalid, what("update", type, ns, name) + ": no name");
   const std::string path = resource_path(type, ns, name, options.subresource);
-  return send_write(request_for("PUT", path, write_query(options)), object, "application/json", stop)
+  return send_write(request_for("PUT", path, write_query(options)), with_kind(type, object, options),
+                    "application/json", stop)
       .in(what("update", type, ns, name));
 }
 
@@ -263,6 +274,7 @@ Result<json::value> Client::patch(const ResourceType& type, const std::string& n
   if (whole.is_object()) {
     json::set(whole.get_object(), {"apiVersion"}, type.api_version());
     json::set(whole.get_object(), {"kind"}, type.kind);
+    json::set(whole.get_object(), {"metadata", "name"}, name);
   }
   return send_write(request_for("PATCH", path, query), whole, content_type_of(kind), stop)
       .in(what("apply", type, ns, name));

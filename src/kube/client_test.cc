@@ -112,7 +112,7 @@ TEST(Client, SaysWhatItWrites) {
        expect({.headers = {"Content-Type: application/strategic-merge-patch+json"}}), reply(200, {}, "{}"),
        expect({.start = "PATCH " + one + "?fieldManager=me&force=true HTTP/1.1",
                .headers = {"Content-Type: application/apply-patch+yaml"},
-               .body = R"({"data":{},"apiVersion":"v1","kind":"ConfigMap"})"}),
+               .body = R"({"data":{},"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}})"}),
        reply(200, {}, "{}"),
        expect({.start = "DELETE " + one + " HTTP/1.1",
                .body = R"({"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Background",)"
