@@ -6,6 +6,7 @@
 
 #include "backup/json_edit.h"
 #include "backup/object_restorer.h"
+#include "backup/resource_modifiers.h"
 #include "backup/restore_files.h"
 #include "backup/restore_hooks.h"
 #include "backup/source_facts.h"
@@ -64,6 +65,7 @@ class Restorer {
   RestoreFacts facts_;
   velero::ResourceFilter filter_;
   velero::ResourceFilter status_filter_;
+  std::optional<ResourceModifiers> modifiers_;
   std::optional<BackupContents> contents_;
   std::optional<VolumeFacts> volume_facts_;
   std::vector<velero::RestoreVolumeInfo> infos_;
@@ -76,9 +78,9 @@ Status Restorer::check_spec() const {
   if (!velero::valid_object_name(run_.restore.metadata.name)) {
     return Error(ErrorCode::invalid, fmt::format("\"{}\" is no name of a restore", run_.restore.metadata.name));
   }
-  if (spec_.resource_modifier) {
-    return Error(ErrorCode::unsupported, "spec.resourceModifier is not supported",
-                 "change the objects after the restore, or restore them without this field");
+  if (spec_.resource_modifier && run_.resource_modifier.empty()) {
+    return Error(ErrorCode::invalid,
+                 fmt::format("resource modifier {}: no such ConfigMap", spec_.resource_modifier->name));
   }
   const std::string& policy = spec_.existing_resource_policy;
   if (!policy.empty() && policy != "none" && policy != "update") {
@@ -89,6 +91,9 @@ Status Restorer::check_spec() const {
 
 Result<RestoreOutcome> Restorer::go() {
   TRY(check_spec());
+  if (!run_.resource_modifier.empty()) {
+    modifiers_ = TRY(ResourceModifiers::parse(run_.resource_modifier).in("resource modifier"));
+  }
   contents_ = TRY(read_backup(store_, run_.layout, spec_.backup_name, run_.tarball, stop_));
   volume_facts_.emplace(contents_->volume_infos, contents_->pod_volume_backups);
   TypeIndex types(TRY(api_.discover(stop_).in("discover the types of the cluster")));
@@ -184,6 +189,11 @@ ObjectRules Restorer::rules(ObjectRestorer*& restorer) {
     hooks_.add(created);
     start_volumes(source, created);
   };
+  if (modifiers_) {
+    rules.modify = [this](const std::string& type, json::object object) {
+      return modifiers_->apply(type, std::move(object));
+    };
+  }
   rules.wants_status = [this, &restorer](const std::string& type, const json::object& object) {
     const std::string asked = annotation(object, velero::annotation::kRestoreStatus);
     if (!asked.empty()) return asked == "true";
@@ -363,7 +373,8 @@ void Restorer::take_volume_result(const PodVolumeRestoreResult& result) {
   }
 }
 
-/// A volume that was provisioned anew gets the reclaim policy and the labels of the old one.
+/// A volume that was provisioned anew gets the reclaim policy and the labels of the old one. Every Done has returned by
+/// now: infos_ has no other user left.
 Status Restorer::adopt(const ObjectRestorer::FreshClaim& claim) {
   const auto live = api_.get(kube::types::persistent_volume_claims(), claim.ns, claim.name, stop_);
   if (live.is(ErrorCode::not_found)) return {};
@@ -385,7 +396,6 @@ Status Restorer::adopt(const ObjectRestorer::FreshClaim& claim) {
 }
 
 void Restorer::finish_claims(const std::vector<ObjectRestorer::FreshClaim>& claims) {
-  std::lock_guard lock(mutex_);  // nobody else is left; it keeps the rule
   for (const ObjectRestorer::FreshClaim& claim : claims) {
     const Status adopted = adopt(claim);
     if (!adopted) {

@@ -35,13 +35,14 @@ struct RestoreRun {
   velero::Restore restore;  ///< the Restore object, defaults filled in, backupName set
   RestorePlugins plugins = {};
   RestoreWaitOptions restore_wait = {};
+  std::string resource_modifier = {};        ///< YAML of the ConfigMap that spec.resourceModifier names; empty: none
   std::vector<std::string> priorities = {};  ///< empty: velero.md 1.10
   size_t parallel = 16;                      ///< creates at a time
   Duration crd_wait = std::chrono::minutes(1);
   Duration terminating_wait = std::chrono::minutes(10);  ///< for a namespace of that name to be gone
   Duration pull_secret_wait = std::chrono::minutes(5);
   Tarball::Limits tarball = {};
-  std::function<void(int total, int done)> on_progress = {};
+  std::function<void(int total, int done)> on_progress = {};  ///< from any thread
   log::Logger log = {};
   Clock* clock = &system_clock();
 };

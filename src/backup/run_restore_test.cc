@@ -522,6 +522,22 @@ TEST_F(RunRestore, EveryFailingApiCallIsGotOverOrReported) {
   }
 }
 
+TEST_F(RunRestore, ModifiersChangeObjects) {
+  run_.restore.spec.resource_modifier = velero::TypedLocalReference{"configmap", "m", {}};
+  EXPECT_TRUE(restore().is(ErrorCode::invalid));
+  run_.resource_modifier = R"(
+version: v1
+resourceModifierRules:
+- conditions: {groupResource: deployments.apps}
+  patches: [{operation: replace, path: /spec/replicas, value: "0"}]
+)";
+  const Result<RestoreOutcome> outcome = restore();
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(outcome->phase, "Completed");
+  EXPECT_EQ(json::int_at(peek("deployments.apps", "web-app1", "web"), {"spec", "replicas"}, 9), 0);
+  EXPECT_EQ(json::int_at(peek("statefulsets.apps", "web-app2", "db"), {"spec", "replicas"}, 9), 1);
+}
+
 TEST_F(RunRestore, AStopEndsIt) {
   std::stop_source stop;
   stop.request_stop();

@@ -63,8 +63,10 @@ class VolumeRestores {
   using Done = std::function<void(PodVolumeRestoreResult)>;
 
   virtual ~VolumeRestores() = default;
-  /// Called right after the pod was created; returns at once. It waits until the pod is scheduled and does the rest.
+  /// Called right after the pod was created, from any thread; returns at once. It waits until the pod is scheduled and
+  /// does the rest.
   virtual void start(PodVolumeRestoreRequest request, Done done) = 0;
+  /// As VolumeBackups::wait.
   virtual void wait(std::stop_token stop) = 0;
 };
 
