@@ -144,7 +144,10 @@ Result<OpenedKey> find_key(objstore::Store& store, const crypto::Secret& passwor
   bool tried = false;
   for (const Id& id : ids) {
     const std::string name = key_of(FileKind::key, id);
-    const std::string text = TRY(store.get(name, {}, stop).in(fmt::format("{}: {}", store.name(), name)));
+    Result<std::string> got = store.get(name, {}, stop);
+    // Removed since it was listed.
+    if (got.is(ErrorCode::not_found)) continue;
+    const std::string text = TRY(std::move(got).in(fmt::format("{}: {}", store.name(), name)));
     Result<KeyFile> key =
         Id::of(text) == id ? decode_key_file(text) : Error(ErrorCode::corrupt, "the content does not match the name");
     if (!key) {
