@@ -318,7 +318,8 @@ Result<ExecResult> Client::exec(const std::string& ns, const std::string& pod, c
   std::string text = query_text({{"container", chosen}, {"stdout", "true"}, {"stderr", "true"}});
   for (const std::string& word : command) text += "&command=" + net::percent_encode(word);
   if (command.empty()) return Error(ErrorCode::invalid, name + ": no command");
-  const net::Request request = request_for("GET", resource_path(types::pods(), ns, pod, "exec"), text);
+  net::Request request = request_for("GET", resource_path(types::pods(), ns, pod, "exec"), text);
+  request.headers.set("Accept", "*/*");  // anything narrower is answered with 406
   const Authorized authorized = TRY(authorize(request, stop));
   net::TlsOptions tls = options_.access.tls;
   tls.certificate_pem = authorized.credential.certificate_pem;

@@ -252,6 +252,10 @@ std::unique_ptr<net::HttpServer> exec_server(const std::string& protocol) {
                  (void)responder.reply(404, {}, status_body(404, "NotFound"));
                  return;
                }
+               if (request.headers.get("Accept") != "*/*") {
+                 (void)responder.reply(406, {}, "");  // as a kubelet does
+                 return;
+               }
                const Result<net::WebSocket*> socket = responder.upgrade(protocol);
                if (!socket.ok()) return;
                std::string words = request.query_value("container");
