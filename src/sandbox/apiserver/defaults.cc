@@ -16,7 +16,9 @@ void fill(object& o, std::string_view name, value v) {
   if (!o.contains(name)) o[name] = std::move(v);
 }
 
-void fill_text(object& o, std::string_view name, const std::string& text) { fill(o, name, value(text)); }
+void fill_text(object& o, std::string_view name, const std::string& text) {
+  fill(o, name, value(text));
+}
 
 // The element as an object to fill in; null for anything else.
 object* element(value& v) {
