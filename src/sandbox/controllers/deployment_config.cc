@@ -76,6 +76,7 @@ Result<Objects> controllers_of(const ControllerFacts& facts, const json::value& 
       if (owner == uid_of(config)) mine.push_back(controller);
       continue;
     }
+    if (!TRY(still_lives(facts.api, deployment_configs(), config, facts.stop))) continue;
     const json::value patch = json::object{
         {"metadata",
          json::object{{"uid", uid_of(controller)},

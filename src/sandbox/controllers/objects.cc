@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "kube/selector.h"
 
@@ -155,13 +156,25 @@ Result<Objects> list(kube::Api& api, const kube::ResourceType& type, const std::
   return std::move(page.items);
 }
 
+Result<bool> still_lives(kube::Api& api, const kube::ResourceType& type, const json::value& object,
+                         const std::stop_token& stop) {
+  const Result<json::value> now =
+      api.get(type, json::string_at(object, {"metadata", "namespace"}), name_of(object), stop);
+  if (now.is(ErrorCode::not_found)) return false;
+  if (!now.ok()) return now.error();
+  return uid_of(*now) == uid_of(object) && !is_deleting(*now);
+}
+
 Result<Objects> owned(kube::Api& api, const kube::ResourceType& owner_type, const json::value& owner,
                       const kube::ResourceType& type, const Objects& candidates, const std::stop_token& stop) {
   Objects mine;
+  std::optional<bool> may_adopt;
   for (const json::value& candidate : candidates) {
     const std::string controller = controller_uid(candidate);
     if (controller == uid_of(owner)) mine.push_back(candidate);
     if (!controller.empty() || is_deleting(candidate) || is_deleting(owner) || !selects(owner, candidate)) continue;
+    if (!may_adopt) may_adopt = TRY(still_lives(api, owner_type, owner, stop));
+    if (!*may_adopt) continue;
     json::array references = json::array_at(candidate, {"metadata", "ownerReferences"});
     references.push_back(controller_reference(owner_type, owner));
     const json::value patch = json::object{

@@ -1,5 +1,5 @@
-// What controllers ask about objects again and again: ownership, readiness, templates, status. Pure but for the last
-// three functions.
+// What controllers ask about objects again and again: ownership, readiness, templates, status. Pure but for those that
+// take an Api.
 #pragma once
 
 #include <functional>
@@ -46,6 +46,10 @@ void drop_if(json::array& list, const std::function<bool(const json::value&)>& m
 /// Everything of a type in a namespace.
 [[nodiscard]] Result<Objects> list(kube::Api& api, const kube::ResourceType& type, const std::string& ns,
                                    const std::stop_token& stop);
+/// Asks the server itself. What was orphaned by a deletion must not be adopted again by a controller that has not heard
+/// of the deletion yet: so this is asked after the candidates were listed, and before any is adopted.
+[[nodiscard]] Result<bool> still_lives(kube::Api& api, const kube::ResourceType& type, const json::value& object,
+                                       const std::stop_token& stop);
 /// Of `candidates` those that `owner` controls; orphans that its selector matches are adopted first.
 [[nodiscard]] Result<Objects> owned(kube::Api& api, const kube::ResourceType& owner_type, const json::value& owner,
                                     const kube::ResourceType& type, const Objects& candidates,
