@@ -10,6 +10,17 @@ holdfast_module(sandbox
           controllers/replicas.cc controllers/scheduler.cc controllers/stateful_set.cc controllers/volumes.cc
   DEPS base sync net kube
   LIBS OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB
-  TESTS apiserver/kubectl_peer_test.cc apiserver/server_test.cc apiserver/store_test.cc
+  TESTS apiserver/server_test.cc apiserver/store_test.cc
         controllers/controllers_test.cc
   TEST_DEPS net_testing)
+
+# kubectl as a client, one run for each kubectl there may be.
+if(BUILD_TESTING)
+  add_executable(holdfast_sandbox_kubectl_tests ${CMAKE_SOURCE_DIR}/src/sandbox/apiserver/kubectl_peer_test.cc)
+  target_link_libraries(holdfast_sandbox_kubectl_tests PRIVATE holdfast_sandbox holdfast_net_testing GTest::gtest_main)
+  foreach(client system peer)
+    add_test(NAME sandbox_kubectl_${client} COMMAND ${CMAKE_SOURCE_DIR}/tests/peers/run_kubectl_conformance.sh ${client}
+                                                    $<TARGET_FILE:holdfast_sandbox_kubectl_tests>)
+    set_tests_properties(sandbox_kubectl_${client} PROPERTIES LABELS peer SKIP_RETURN_CODE 77 TIMEOUT 300)
+  endforeach()
+endif()
