@@ -24,7 +24,6 @@ namespace holdfast::repo {
 namespace {
 
 constexpr std::string_view kProgram = "holdfast 0.1.0";
-constexpr std::string_view kCacheTag = "Signature: 8a477f597d28d172789f06886806bc55";
 
 /// A directory whose entries are not all done.
 struct OpenDirectory {

@@ -37,6 +37,8 @@ namespace holdfast::app {
 [[nodiscard]] config::Command backup_location_get_command(const Surroundings& surroundings);
 [[nodiscard]] config::Command backup_location_delete_command(const Surroundings& surroundings);
 
+/// `repo`: the repository engine, and `repo get`.
+[[nodiscard]] config::Command repo_command(const Surroundings& surroundings);
 /// `repo get`: the BackupRepository objects.
 [[nodiscard]] config::Command repo_get_command(const Surroundings& surroundings);
 

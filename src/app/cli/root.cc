@@ -4,14 +4,6 @@
 
 namespace holdfast::app {
 
-namespace {
-
-config::Command repo_command(const Surroundings& surroundings) {
-  return {.name = "repo", .summary = "Work with volume repositories", .subcommands = {repo_get_command(surroundings)}};
-}
-
-}  // namespace
-
 config::Command root_command(const Surroundings& surroundings) {
   config::Command root{
       .name = "holdfast",
