@@ -48,7 +48,7 @@ struct RestoredVolume {
   int64_t size = 0;
 };
 
-/// The init container that keeps a pod waiting until its volumes are back (velero.md 3.3).
+/// The init container that keeps a pod waiting until its volumes are back.
 struct RestoreWaitOptions {
   std::string image;
   std::vector<std::string> command = {"holdfast", "restore-helper"};

@@ -1,4 +1,4 @@
-// Runs the commands that a pod's annotations or the Backup ask for before and after its backup (velero.md 1.9).
+// Runs the commands that a pod's annotations or the Backup ask for before and after its backup.
 #pragma once
 
 #include <atomic>

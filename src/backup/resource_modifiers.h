@@ -1,5 +1,5 @@
-// Changes to objects on their way back, as the ConfigMap says that spec.resourceModifier of a Restore names
-// (velero.md 1.8): rules with conditions and JSON, merge or strategic patches. An immutable value; any thread.
+// Changes to objects on their way back, as the ConfigMap says that spec.resourceModifier of a Restore names:
+// rules with conditions and JSON, merge or strategic patches. An immutable value; any thread.
 #pragma once
 
 #include <memory>

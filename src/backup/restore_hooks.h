@@ -1,4 +1,4 @@
-// Runs commands in restored pods once their containers run (post.hook.restore.velero.io, velero.md 1.9).
+// Runs commands in restored pods once their containers run (post.hook.restore.velero.io).
 #pragma once
 
 #include <atomic>

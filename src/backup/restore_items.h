@@ -1,5 +1,5 @@
 // The rules of a restore for single objects and for their order, without a cluster: what is never restored, what is
-// stripped, when two copies are equal, how an existing one is brought up to date (velero.md 1.10).
+// stripped, when two copies are equal, how an existing one is brought up to date.
 #pragma once
 
 #include <optional>

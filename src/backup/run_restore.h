@@ -24,7 +24,7 @@
 
 namespace holdfast::backup {
 
-/// What one of the ConfigMaps labelled velero.io/plugin-config says (velero.md 1.11).
+/// What one of the ConfigMaps labelled velero.io/plugin-config says.
 struct RestorePlugins {
   std::map<std::string, std::string> storage_classes;            ///< change-storage-class
   std::vector<std::pair<std::string, std::string>> image_names;  ///< change-image-name
@@ -36,7 +36,7 @@ struct RestoreRun {
   RestorePlugins plugins = {};
   RestoreWaitOptions restore_wait = {};
   std::string resource_modifier = {};        ///< YAML of the ConfigMap that spec.resourceModifier names; empty: none
-  std::vector<std::string> priorities = {};  ///< empty: velero.md 1.10
+  std::vector<std::string> priorities = {};  ///< empty: default_priorities()
   size_t parallel = 16;                      ///< creates at a time
   Duration crd_wait = std::chrono::minutes(1);
   Duration terminating_wait = std::chrono::minutes(10);  ///< for a namespace of that name to be gone
@@ -64,7 +64,7 @@ struct RestoreOutcome {
 [[nodiscard]] Result<RestoreOutcome> run_restore(kube::Api& api, objstore::Store& store, const RestoreRun& run,
                                                  VolumeRestores* volumes, std::stop_token stop = {});
 
-/// The step after a restore that brought DeploymentConfigs back at zero (velero.md 1.12): deletes the pods that were
+/// The step after a restore that brought DeploymentConfigs back at zero: deletes the pods that were
 /// cut off from them, waits until these are gone, then gives every config its replicas and its pause back. Labels and
 /// annotations stay. Done twice it does no harm. timeout: a pod did not go.
 struct FinishedDeploymentConfigs {
