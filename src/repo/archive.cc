@@ -138,6 +138,7 @@ class Archiver {
   const ReadOptions read_options_;
   const TreeProfile profile_;
   OwnerNames owners_;
+  size_t named_paths_ = 0, missing_paths_ = 0;  ///< of the walk's thread
 
   std::mutex mutex_;  ///< guards what follows
   SnapshotSummary summary_;
@@ -388,9 +389,11 @@ Status Archiver::save_target(const ArchiveTarget& target, int base, const OpenDi
   const size_t slash = target.path.rfind('/');
   const std::string parent_path = slash == std::string::npos ? "." : slash == 0 ? "/" : target.path.substr(0, slash);
   if (target.leaf) {
+    ++named_paths_;
     const Result<SharedFd> parent = open_directory(base, parent_path);
-    if (!parent) {
-      note(path, parent.error());
+    if (!parent || ::faccessat((*parent)->get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
+      note(path, parent ? errno_error(errno, name) : parent.error());
+      ++missing_paths_;
       return {};
     }
     return save_entry(*parent, name, path, into, std::move(previous), std::nullopt);
@@ -434,8 +437,8 @@ Result<ArchiveResult> Archiver::run(const ArchiveTarget& root) {
   const Status walked = [&]() -> Status {
     if (!root.leaf) {
       TRY(walk_targets(root, base->get(), open, previous_tree));
-      std::lock_guard lock(mutex_);
-      if (!errors_.empty() && open->entries.empty()) {
+      if (missing_paths_ == named_paths_) {
+        std::lock_guard lock(mutex_);
         return Error(ErrorCode::not_found, "none of the paths can be read: " + errors_.front().error.message());
       }
     } else {

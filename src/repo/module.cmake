@@ -7,7 +7,7 @@ holdfast_module(repo
   DEPS sync crypto objstore
   LIBS OpenSSL::Crypto PkgConfig::ZSTD
   TESTS check_test.cc chunker_test.cc codec_test.cc forget_test.cc golden_test.cc lock_test.cc repository_test.cc
-        go_quote_test.cc tree_test.cc)
+        archive_test.cc go_quote_test.cc restore_golden_test.cc test_corpus.cc tree_test.cc)
 
 holdfast_fuzz(tree tree_fuzz.cc DEPS repo)
 holdfast_fuzz(go_quote go_quote_fuzz.cc DEPS repo)
@@ -30,4 +30,17 @@ find_package(benchmark QUIET)
 if(benchmark_FOUND)
   holdfast_program(repo_bench SOURCES bench/repo_bench.cc DEPS repo LIBS benchmark::benchmark)
   set_target_properties(repo_bench PROPERTIES EXCLUDE_FROM_ALL ON)
+endif()
+
+if(BUILD_TESTING)
+  set_tests_properties(repo PROPERTIES TIMEOUT 900)  # golden repositories have keys that take their time
+endif()
+
+# Trees: Debian's restic over the same files.
+if(BUILD_TESTING)
+  add_executable(holdfast_repo_restic_tree_tests ${CMAKE_SOURCE_DIR}/src/repo/restic_tree_test.cc
+                                                 ${CMAKE_SOURCE_DIR}/src/repo/test_corpus.cc)
+  target_link_libraries(holdfast_repo_restic_tree_tests PRIVATE holdfast_repo GTest::gmock GTest::gtest_main)
+  add_test(NAME repo_restic_tree COMMAND holdfast_repo_restic_tree_tests --gtest_brief=1)
+  set_tests_properties(repo_restic_tree PROPERTIES LABELS peer TIMEOUT 600)
 endif()

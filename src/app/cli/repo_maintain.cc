@@ -159,7 +159,9 @@ int forget(const config::Arguments& arguments) {
         fmt::print("  remove  {}  {}\n", snapshot.id.short_hex(), snapshot.time.text);
       }
     }
-    fmt::print("{} snapshots {}\n", report.removed, arguments.boolean("dry-run") ? "would go" : "removed");
+    size_t chosen = 0;
+    for (const auto& [group, decision] : report.groups) chosen += decision.remove.size();
+    fmt::print("{} snapshots {}\n", chosen, arguments.boolean("dry-run") ? "would go" : "removed");
     return kExitDone;
   });
 }
