@@ -40,6 +40,8 @@ class Process {
   ~Process();
 
   [[nodiscard]] pid_t pid() const { return pid_; }
+  /// Gives the child up: whoever calls reaps it.
+  [[nodiscard]] pid_t release() { return std::exchange(pid_, -1); }
   /// The exit, once it has ended; does not block.
   [[nodiscard]] std::optional<ProcessExit> poll();
   /// Waits for the end; timeout or cancelled otherwise, and it runs on. A limit of zero waits for ever.

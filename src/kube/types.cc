@@ -52,6 +52,14 @@ const ResourceType& nodes() {
   static const ResourceType type = make("", "v1", "nodes", "node", "Node", false, {"no"});
   return type;
 }
+const ResourceType& services() {
+  static const ResourceType type = make("", "v1", "services", "service", "Service", true, {"svc"});
+  return type;
+}
+const ResourceType& endpoints() {
+  static const ResourceType type = make("", "v1", "endpoints", "endpoints", "Endpoints", true, {"ep"});
+  return type;
+}
 const ResourceType& leases() {
   static const ResourceType type = make("coordination.k8s.io", "v1", "leases", "lease", "Lease", true);
   return type;
