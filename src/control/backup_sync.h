@@ -1,0 +1,30 @@
+// What lies in a backup location becomes objects of the cluster, and what is gone there goes here.
+//
+// Every backupSyncPeriod, and at once when asked: each unknown directory of backups/ with whole metadata becomes a
+// Backup and its PodVolumeBackups; Completed and PartiallyFailed Backups of the location whose directory is gone are
+// deleted. This is how a cluster that has never seen the backups learns of them (velero.md 1.15).
+#pragma once
+
+#include "control/context.h"
+#include "kube/controller.h"
+
+namespace holdfast::control {
+
+class BackupSync {
+ public:
+  explicit BackupSync(const Context& context) : context_(context) {}
+  /// `name`: the location's.
+  [[nodiscard]] Result<kube::After> reconcile(const std::string& name, std::stop_token stop);
+  /// One pass over a location, now. Returns how many Backups it made.
+  [[nodiscard]] Result<int> sync(const location::Location& location, std::stop_token stop);
+
+ private:
+  Result<bool> bring(const location::Location& location, const std::string& backup, std::stop_token stop);
+  Status bring_pod_volume_backups(const location::Location& location, const velero::Backup& backup,
+                                  std::stop_token stop);
+  Status drop_missing(const location::Location& location, const std::vector<std::string>& present,
+                      std::stop_token stop);
+  const Context& context_;
+};
+
+}  // namespace holdfast::control

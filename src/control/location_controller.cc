@@ -1,0 +1,72 @@
+#include "control/location_controller.h"
+
+#include <fmt/format.h>
+
+#include "objstore/probe.h"
+#include "velero/layout.h"
+#include "velero/names.h"
+#include "velero/validate.h"
+
+namespace holdfast::control {
+
+Result<kube::After> LocationController::reconcile(const std::string& name, std::stop_token stop) {
+  Result<velero::BackupStorageLocation> found = context_.objects.get<velero::BackupStorageLocation>(name, stop);
+  if (found.is(ErrorCode::not_found)) return kube::After::done();
+  velero::BackupStorageLocation object = TRY(std::move(found));
+  const auto verdict = [&]() -> Status {
+    const velero::StringList faults = velero::validate(object);
+    if (!faults.empty()) return Error(ErrorCode::invalid, faults.front());
+    const location::Location location = TRY(context_.locations.get(name, stop));
+    return check(location, stop);
+  };
+  const Status status = verdict();
+  if (stop.stop_requested()) return Error(ErrorCode::cancelled, "stopped");
+  const std::string before = object.status.phase;
+  object.status.phase = status.ok() ? velero::phase::kAvailable : velero::phase::kUnavailable;
+  object.status.message = status.ok() ? "" : velero::unavailable_message(name, status.error().to_string());
+  object.status.last_validation_time = context_.clock.now();
+  TRY(context_.objects.write_status(object, VeleroObjects::Metadata::leave, stop));
+  context_.metrics.gauge("velero_backup_location_status_gauge", "1: available", {{"backup_location_name", name}})
+      .set(status.ok() ? 1 : 0);
+  if (before != object.status.phase) {
+    context_.log.info("backup location validated",
+                      {{"location", name}, {"phase", object.status.phase}, {"message", object.status.message}});
+  }
+  const Duration period = object.spec.validation_frequency.value_or(context_.options.default_validation_frequency);
+  return period > Duration::zero() ? kube::After::in(period) : kube::After::done();
+}
+
+Status LocationController::check(const location::Location& location, std::stop_token stop) {
+  std::vector<std::string> directories;
+  objstore::ListRequest request;
+  request.delimiter = "/";
+  do {
+    objstore::ListPage page = TRY(location.store->list(request, stop));
+    directories.insert(directories.end(), page.prefixes.begin(), page.prefixes.end());
+    request.after = page.next;
+  } while (!request.after.empty());
+  // The store begins below the location's prefix, so the layout has none.
+  const velero::Layout layout = TRY(velero::Layout::at(""));
+  TRY(velero::check_top_level(layout, directories));
+  if (location.object.read_only()) return {};
+  return probe(location, std::move(stop));
+}
+
+Status LocationController::probe(const location::Location& location, std::stop_token stop) {
+  const std::string& name = location.object.metadata.name;
+  {
+    std::lock_guard lock(mutex_);
+    if (const auto done = probed_.find(name); done != probed_.end() && done->second == location.store.get()) return {};
+  }
+  const objstore::ProbeReport report = TRY(objstore::probe(*location.store, context_.clock, std::move(stop)));
+  if (!report.without_conditional_put.empty()) {
+    context_.log.warning(
+        "the store has no atomic conditional put: metadata is put after a fresh look",
+        {{"location", name}, {"store", location.store->name()}, {"reason", report.without_conditional_put}});
+  }
+  std::lock_guard lock(mutex_);
+  probed_[name] = location.store.get();
+  return {};
+}
+
+}  // namespace holdfast::control

@@ -1,0 +1,30 @@
+// BackupStorageLocations: is it there, is it ours, can it be written to the way we must.
+//
+// Every validationFrequency: open, list the top level (foreign directories make it Unavailable, as in Velero), and for
+// a writable one the conditional-put probe of safety.md 1, once per location and process. The verdict stands in the
+// status.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "control/context.h"
+#include "kube/controller.h"
+
+namespace holdfast::control {
+
+class LocationController {
+ public:
+  explicit LocationController(const Context& context) : context_(context) {}
+  [[nodiscard]] Result<kube::After> reconcile(const std::string& name, std::stop_token stop);
+
+ private:
+  Status check(const location::Location& location, std::stop_token stop);
+  Status probe(const location::Location& location, std::stop_token stop);
+  const Context& context_;
+  std::mutex mutex_;
+  std::map<std::string, objstore::Store*> probed_;  ///< by location: the store that was probed
+};
+
+}  // namespace holdfast::control

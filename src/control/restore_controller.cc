@@ -1,0 +1,256 @@
+#include "control/restore_controller.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backup/run_restore.h"
+#include "control/pod_volumes.h"
+#include "velero/layout.h"
+#include "velero/names.h"
+#include "velero/validate.h"
+
+namespace holdfast::control {
+
+namespace {
+
+constexpr Duration kWaitLook = std::chrono::milliseconds(500);
+constexpr Duration kPodsGone = std::chrono::minutes(5);
+
+/// ConfigMap data of the plugin settings that restores read (velero.md 1.11).
+Result<backup::RestorePlugins> plugins_of(const Context& context, std::stop_token stop) {
+  backup::RestorePlugins out;
+  kube::ListOptions options;
+  options.label_selector = std::string(velero::label::kPluginConfig);
+  const kube::ListPage page =
+      TRY(kube::list_all(context.api, kube::types::config_maps(), context.objects.ns(), options, std::move(stop)));
+  for (const json::value& map : page.items) {
+    const json::object& labels = json::object_at(map, {"metadata", "labels"});
+    for (const auto& [key, value] : json::object_at(map, {"data"})) {
+      const std::string text(value.is_string() ? std::string_view(value.get_string()) : std::string_view());
+      if (labels.contains(velero::label::kChangeStorageClass)) out.storage_classes[key] = text;
+      if (labels.contains(velero::label::kChangeImageName)) {
+        const size_t comma = text.find(',');
+        if (comma != std::string::npos) out.image_names.emplace_back(text.substr(0, comma), text.substr(comma + 1));
+      }
+    }
+  }
+  return out;
+}
+
+bool usable(const velero::Backup& backup, bool allow_partial) {
+  return backup.status.phase == velero::phase::kCompleted ||
+         (allow_partial && backup.status.phase == velero::phase::kPartiallyFailed);
+}
+
+}  // namespace
+
+Status RestoreController::take_over(std::stop_token stop) {
+  for (velero::Restore& restore : TRY(context_.objects.list<velero::Restore>({}, stop))) {
+    if (restore.status.phase != velero::phase::kInProgress && restore.status.phase != velero::phase::kFinalizing)
+      continue;
+    restore.status.phase = velero::phase::kFailed;
+    restore.status.failure_reason =
+        "controller lost: the process that ran this restore is gone; create it again under another name";
+    restore.status.completion_timestamp = context_.clock.now();
+    TRY(finish(restore, stop));
+  }
+  return {};
+}
+
+Result<kube::After> RestoreController::reconcile(const std::string& name, std::stop_token stop) {
+  Result<velero::Restore> found = context_.objects.get<velero::Restore>(name, stop);
+  if (found.is(ErrorCode::not_found)) return kube::After::done();
+  velero::Restore restore = TRY(std::move(found));
+  if (restore.metadata.deletion_timestamp.has_value()) {
+    TRY(end_of(restore, stop));
+    return kube::After::done();
+  }
+  if (!restore.status.phase.empty() && restore.status.phase != velero::phase::kNew) return kube::After::done();
+  velero::StringList faults;
+  const std::optional<Source> source = TRY(find_source(restore, faults, stop));
+  if (!source.has_value() && faults.empty()) return kube::After::in(kWaitLook);
+  {
+    std::lock_guard lock(mutex_);
+    first_seen_.erase(restore.metadata.uid);
+  }
+  auto& finalizers = restore.metadata.finalizers;
+  const std::string own(velero::finalizer::kRestoreExternalResources);
+  if (std::find(finalizers.begin(), finalizers.end(), own) == finalizers.end()) finalizers.push_back(own);
+  restore.status.validation_errors = faults;
+  restore.status.phase = faults.empty() ? velero::phase::kInProgress : velero::phase::kFailedValidation;
+  restore.status.start_timestamp = context_.clock.now();
+  if (!faults.empty()) restore.status.completion_timestamp = context_.clock.now();
+  TRY(context_.objects.write_status(restore, VeleroObjects::Metadata::write, stop));
+  context_.metrics.counter("velero_restore_attempt_total", "Restores begun", {{"schedule", restore.spec.schedule_name}})
+      .add();
+  if (!faults.empty()) {
+    context_.log.error("restore is not valid", {{"restore", name}, {"error", faults.front()}});
+    return kube::After::done();
+  }
+  TRY(run(std::move(restore), *source, stop));
+  return kube::After::done();
+}
+
+Result<std::optional<RestoreController::Source>> RestoreController::find_source(velero::Restore& restore,
+                                                                                velero::StringList& faults,
+                                                                                std::stop_token stop) {
+  velero::RestoreLookups lookups;
+  std::optional<velero::Backup> chosen;
+  const bool by_schedule = restore.spec.backup_name.empty() && !restore.spec.schedule_name.empty();
+  if (by_schedule) {
+    const std::string label =
+        fmt::format("{}={}", velero::label::kScheduleName, velero::label_value(restore.spec.schedule_name));
+    for (velero::Backup& backup : TRY(context_.objects.list<velero::Backup>(label, stop))) {
+      ++lookups.schedule_backups;
+      if (!usable(backup, false)) continue;
+      ++lookups.schedule_backups_completed;
+      if (!chosen.has_value() || chosen->status.start_timestamp < backup.status.start_timestamp)
+        chosen = std::move(backup);
+    }
+  } else if (!restore.spec.backup_name.empty()) {
+    Result<velero::Backup> backup = context_.objects.get<velero::Backup>(restore.spec.backup_name, stop);
+    if (backup.ok()) {
+      chosen = std::move(*backup);
+    } else if (!backup.is(ErrorCode::not_found)) {
+      return backup.error();
+    }
+  }
+  if (!chosen.has_value() && (by_schedule || !restore.spec.backup_name.empty()) && TRY(may_still_come(restore, stop))) {
+    return std::optional<Source>();
+  }
+  std::optional<velero::BackupStorageLocation> location;
+  if (chosen.has_value()) {
+    lookups.backup_exists = true;
+    Result<velero::BackupStorageLocation> found =
+        context_.objects.get<velero::BackupStorageLocation>(chosen->spec.storage_location, stop);
+    if (found.ok()) {
+      location = std::move(*found);
+      lookups.location = &*location;
+    } else if (!found.is(ErrorCode::not_found)) {
+      return found.error();
+    }
+  }
+  if (restore.spec.resource_modifier.has_value()) {
+    const Result<json::value> map =
+        context_.api.get(kube::types::config_maps(), context_.objects.ns(), restore.spec.resource_modifier->name, stop);
+    lookups.resource_modifier_fault =
+        map.ok() ? fmt::format("resource modifiers are not supported by this release (ConfigMap {})",
+                               restore.spec.resource_modifier->name)
+                 : velero::missing_modifier_text(context_.objects.ns(), restore.spec.resource_modifier->name);
+  faults = velero::validate(restore, lookups);
+  if (!faults.empty()) return std::optional<Source>();
+  if (!chosen.has_value() || !location.has_value()) {
+    faults.emplace_back("neither a backup nor a schedule with a usable backup was found");
+    return std::optional<Source>();
+  }
+  restore.spec.backup_name = chosen->metadata.name;
+  return std::optional(Source{std::move(*chosen), std::move(*location)});
+}
+
+/// Syncs every available location now; true while the wait for the Backup is not over.
+Result<bool> RestoreController::may_still_come(const velero::Restore& restore, std::stop_token stop) {
+  BootTime since = context_.clock.boottime();
+  {
+    std::lock_guard lock(mutex_);
+    since = first_seen_.emplace(restore.metadata.uid, since).first->second;
+  }
+  int made = 0;
+  for (const velero::BackupStorageLocation& object :
+       TRY(context_.objects.list<velero::BackupStorageLocation>({}, stop))) {
+    const Result<location::Location> location = context_.locations.get(object.metadata.name, stop);
+    if (!location) continue;  // its own controller tells why it is Unavailable
+    if (const Result<int> synced = sync_.sync(*location, stop); synced.ok()) made += *synced;
+  }
+  return made > 0 || context_.clock.boottime() - since < context_.options.restore_sync_wait;
+}
+
+Status RestoreController::run(velero::Restore restore, const Source& source, std::stop_token stop) {
+  const log::Logger log = context_.log.with({{"restore", restore.metadata.name}});
+  const auto work = [&]() -> Result<backup::RestoreOutcome> {
+    const location::Location location = TRY(context_.locations.get(source.location.metadata.name, stop));
+    PodVolumeRestores volumes(context_, restore, location.object);
+    backup::RestoreRun run{.layout = TRY(velero::Layout::at("")), .restore = restore, .plugins = {}, .restore_wait = {}, .priorities = {}, .tarball = {}, .on_progress = {}, .log = {}};
+    run.plugins = TRY(plugins_of(context_, stop));
+    run.restore_wait = context_.options.restore_wait;
+    run.parallel = context_.options.restore_parallel;
+    BootTime told = context_.clock.boottime();
+    run.on_progress = [&](int total, int done) {
+      if (context_.clock.boottime() - told < std::chrono::seconds(1)) return;
+      told = context_.clock.boottime();
+      json::object patch;
+      json::set(patch, {"status", "progress"}, json::object{{"totalItems", total}, {"itemsRestored", done}});
+      static_cast<void>(context_.objects.merge<velero::Restore>(restore.metadata.name, std::move(patch), stop));
+    };
+    run.log = log;
+    run.clock = &context_.clock;
+    backup::RestoreOutcome outcome = TRY(backup::run_restore(context_.api, *location.store, run, &volumes, stop));
+    if (outcome.deployment_configs_held) {
+      const Result<backup::FinishedDeploymentConfigs> finished =
+          backup::finish_deployment_configs(context_.api, restore.metadata.name, context_.clock, kPodsGone, stop);
+      if (finished.ok()) {
+        log.info("deployment configs finished", {{"configs", finished->configs}, {"pods", finished->pods}});
+      } else {
+        outcome.results.errors.velero.push_back(finished.error().message());
+        outcome.phase = velero::phase::kPartiallyFailed;
+        log.error("deployment configs not finished", {{"error", finished.error()}});
+      }
+    }
+    return outcome;
+  };
+  const Result<backup::RestoreOutcome> outcome = work();
+  if (!outcome && stop.stop_requested()) return outcome.error();
+  restore.status.completion_timestamp = context_.clock.now();
+  if (outcome.ok()) {
+    restore.status.phase = outcome->phase;
+    restore.status.errors = static_cast<int64_t>(outcome->results.errors.count());
+    restore.status.warnings = static_cast<int64_t>(outcome->results.warnings.count());
+    restore.status.progress = velero::RestoreProgress{outcome->items, outcome->items, {}};
+    restore.status.hook_status = velero::HookStatus{outcome->hooks_attempted, outcome->hooks_failed, {}};
+    log.info("restore ended",
+             {{"phase", outcome->phase}, {"errors", outcome->results.errors.count()}, {"warnings", outcome->results.warnings.count()}});
+  } else {
+    restore.status.phase = velero::phase::kFailed;
+    restore.status.failure_reason = outcome.error().to_string();
+    log.error("restore failed", {{"error", outcome.error()}});
+  }
+  return finish(restore, stop);
+}
+
+Status RestoreController::finish(const velero::Restore& restore, std::stop_token stop) {
+  const std::string& phase = restore.status.phase;
+  const char* name = "velero_restore_failed_total";
+  if (phase == velero::phase::kCompleted) name = "velero_restore_success_total";
+  if (phase == velero::phase::kPartiallyFailed) name = "velero_restore_partial_failure_total";
+  context_.metrics.counter(name, "Restores by how they ended", {{"schedule", restore.spec.schedule_name}}).add();
+  while (true) {
+    Status status = context_.objects.write_status(restore, VeleroObjects::Metadata::write, stop);
+    if (status.ok() || status.is(ErrorCode::not_found)) return {};
+    if (!context_.clock.sleep(stop, std::chrono::milliseconds(500))) return status;
+  }
+}
+
+/// A Restore is being deleted: its files go with it, then the finalizer.
+Status RestoreController::end_of(const velero::Restore& restore, std::stop_token stop) {
+  const std::string own(velero::finalizer::kRestoreExternalResources);
+  auto finalizers = restore.metadata.finalizers;
+  if (std::erase(finalizers, own) == 0) return {};
+  const Result<velero::Backup> backup = context_.objects.get<velero::Backup>(restore.spec.backup_name, stop);
+  if (backup.ok()) {
+    const Result<location::Location> location = context_.locations.get(backup->spec.storage_location, stop);
+    if (location.ok() && !location->object.read_only()) {
+      const velero::Layout layout = TRY(velero::Layout::at(""));
+      for (const objstore::ObjectMeta& object :
+           TRY(objstore::list_all(*location->store, layout.restore_directory(restore.metadata.name), stop))) {
+        TRY(location->store->remove(object.key, stop));
+      }
+    }
+  } else if (!backup.is(ErrorCode::not_found)) {
+    return backup.error();
+  }
+  json::object patch;
+  json::set(patch, {"metadata", "finalizers"}, json::from_strings(finalizers));
+  return context_.objects.merge<velero::Restore>(restore.metadata.name, std::move(patch), stop);
+}
+
+}  // namespace holdfast::control

@@ -1,0 +1,41 @@
+// Restores: from New to their final phase, one at a time, DeploymentConfigs included.
+//
+// A Restore whose Backup is not there yet waits, bounded, while its locations are synced at once: nobody has to bring
+// Backup and PodVolumeBackup objects over by hand. After the volumes are back, the step that OADP leaves to a script is
+// done here.
+#pragma once
+
+#include <map>
+#include <mutex>
+
+#include "control/backup_sync.h"
+#include "control/context.h"
+#include "kube/controller.h"
+
+namespace holdfast::control {
+
+class RestoreController {
+ public:
+  RestoreController(const Context& context, BackupSync& sync) : context_(context), sync_(sync) {}
+  [[nodiscard]] Status take_over(std::stop_token stop);
+  [[nodiscard]] Result<kube::After> reconcile(const std::string& name, std::stop_token stop);
+
+ private:
+  struct Source {
+    velero::Backup backup;
+    velero::BackupStorageLocation location;
+  };
+  /// The Backup to restore; nothing yet where it may still be synced.
+  Result<std::optional<Source>> find_source(velero::Restore& restore, velero::StringList& faults, std::stop_token stop);
+  Result<bool> may_still_come(const velero::Restore& restore, std::stop_token stop);
+  Status run(velero::Restore restore, const Source& source, std::stop_token stop);
+  Status finish(const velero::Restore& restore, std::stop_token stop);
+  Status end_of(const velero::Restore& restore, std::stop_token stop);
+
+  const Context& context_;
+  BackupSync& sync_;
+  std::mutex mutex_;
+  std::map<std::string, BootTime> first_seen_;  ///< by uid: since when it waits for its Backup
+};
+
+}  // namespace holdfast::control

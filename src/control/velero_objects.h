@@ -1,0 +1,113 @@
+// The velero.io objects of one installation, read and written as structs.
+//
+// Statuses are written by merge patch: whole status in one request, so that a reader never sees half of it. Any thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kube/api.h"
+#include "velero/types.h"
+
+namespace holdfast::control {
+
+/// The plural that the API serves a type under.
+template <typename T>
+constexpr std::string_view kPlural;
+template <>
+inline constexpr std::string_view kPlural<velero::Backup> = "backups";
+template <>
+inline constexpr std::string_view kPlural<velero::Restore> = "restores";
+template <>
+inline constexpr std::string_view kPlural<velero::Schedule> = "schedules";
+template <>
+inline constexpr std::string_view kPlural<velero::BackupStorageLocation> = "backupstoragelocations";
+template <>
+inline constexpr std::string_view kPlural<velero::PodVolumeBackup> = "podvolumebackups";
+template <>
+inline constexpr std::string_view kPlural<velero::PodVolumeRestore> = "podvolumerestores";
+template <>
+inline constexpr std::string_view kPlural<velero::BackupRepository> = "backuprepositories";
+template <>
+inline constexpr std::string_view kPlural<velero::DeleteBackupRequest> = "deletebackuprequests";
+template <>
+inline constexpr std::string_view kPlural<velero::DownloadRequest> = "downloadrequests";
+template <>
+inline constexpr std::string_view kPlural<velero::ServerStatusRequest> = "serverstatusrequests";
+
+class VeleroObjects {
+ public:
+  VeleroObjects(kube::Api& api, std::string ns) : api_(api), ns_(std::move(ns)) {}
+
+  template <typename T>
+  [[nodiscard]] Result<T> get(const std::string& name, std::stop_token stop = {}) const {
+    const json::value object = TRY(api_.get(type<T>(), ns_, name, std::move(stop)));
+    return velero::decode<T>(object).in(std::string(T::kKind) + " " + name);
+  }
+
+  /// Objects that do not decode are left out: their own controller tells of them.
+  template <typename T>
+  [[nodiscard]] Result<std::vector<T>> list(const std::string& label_selector = {}, std::stop_token stop = {}) const {
+    kube::ListOptions options;
+    options.label_selector = label_selector;
+    const kube::ListPage page = TRY(kube::list_all(api_, type<T>(), ns_, options, std::move(stop)));
+    std::vector<T> out;
+    for (const json::value& item : page.items) {
+      if (Result<T> object = velero::decode<T>(item); object.ok()) out.push_back(std::move(*object));
+    }
+    return out;
+  }
+
+  template <typename T>
+  [[nodiscard]] Result<T> create(const T& object, std::stop_token stop = {}) const {
+    const json::value made = TRY(api_.create(type<T>(), ns_, velero::encode(object), {}, std::move(stop)));
+    return velero::decode<T>(made);
+  }
+
+  /// Writes the object's status, and its labels, annotations and finalizers where `metadata` says so.
+  enum class Metadata { leave, write };
+  template <typename T>
+  [[nodiscard]] Status write_status(const T& object, Metadata metadata = Metadata::leave,
+                                    std::stop_token stop = {}) const {
+    const json::object encoded = velero::encode(object);
+    json::object patch;
+    if (const json::value* status = encoded.if_contains("status")) patch["status"] = *status;
+    if (metadata == Metadata::write) {
+      json::object meta;
+      for (const char* field : {"labels", "annotations", "finalizers"}) {
+        if (const json::value* part = json::find(encoded, {"metadata", field})) meta[field] = *part;
+      }
+      patch["metadata"] = std::move(meta);
+    }
+    return merge<T>(object.metadata.name, std::move(patch), std::move(stop));
+  }
+
+  template <typename T>
+  [[nodiscard]] Status merge(const std::string& name, json::object patch, std::stop_token stop = {}) const {
+    const Result<json::value> written =
+        api_.patch(type<T>(), ns_, name, kube::PatchKind::merge, json::value(std::move(patch)), {}, std::move(stop));
+    if (!written) return written.error().in(std::string("update ") + std::string(T::kKind) + " " + name);
+    return {};
+  }
+
+  /// Gone already is a success.
+  template <typename T>
+  [[nodiscard]] Status remove(const std::string& name, std::stop_token stop = {}) const {
+    Status status = api_.remove(type<T>(), ns_, name, {}, std::move(stop));
+    if (status.is(ErrorCode::not_found)) return {};
+    return status;
+  }
+
+  [[nodiscard]] kube::Api& api() const { return api_; }
+  [[nodiscard]] const std::string& ns() const { return ns_; }
+
+ private:
+  template <typename T>
+  [[nodiscard]] static const kube::ResourceType& type() {
+    return kube::types::velero(kPlural<T>);
+  }
+  kube::Api& api_;
+  const std::string ns_;
+};
+
+}  // namespace holdfast::control
