@@ -1,10 +1,34 @@
 # The program itself: its verbs as a library, for their tests, and main. A verb is one file of cli/ and one line in root.cc.
 holdfast_module(app
-  SOURCES cli/apply.cc cli/backup.cc cli/backup_flags.cc cli/backup_inspect.cc cli/backup_location.cc cli/cluster.cc
-          cli/completion.cc cli/download.cc cli/install.cc cli/output.cc cli/repo.cc cli/repo_backup.cc cli/repo_get.cc cli/repo_maintain.cc
-          cli/repo_restore.cc cli/repo_session.cc cli/repo_view.cc cli/restore.cc
-          cli/restore_inspect.cc cli/root.cc cli/schedule.cc cli/selection.cc cli/surroundings.cc cli/uninstall.cc
-          cli/verb_first.cc cli/version.cc
-  DEPS base config velero net objstore kube repo install)
+  SOURCES
+    cli/apply.cc
+    cli/backup.cc
+    cli/backup_flags.cc
+    cli/backup_inspect.cc
+    cli/backup_location.cc
+    cli/cluster.cc
+    cli/completion.cc
+    cli/controller.cc
+    cli/download.cc
+    cli/install.cc
+    cli/output.cc
+    cli/repo.cc
+    cli/repo_backup.cc
+    cli/repo_get.cc
+    cli/repo_maintain.cc
+    cli/repo_restore.cc
+    cli/repo_session.cc
+    cli/repo_view.cc
+    cli/restore.cc
+    cli/restore_inspect.cc
+    cli/root.cc
+    cli/sandbox.cc
+    cli/schedule.cc
+    cli/selection.cc
+    cli/surroundings.cc
+    cli/uninstall.cc
+    cli/verb_first.cc
+    cli/version.cc
+  DEPS base config velero net objstore kube repo install location control sandbox)
 
 holdfast_program(holdfast SOURCES src/app/main.cc DEPS app)

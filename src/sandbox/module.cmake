@@ -8,7 +8,10 @@ holdfast_module(sandbox
           controllers/deployment.cc controllers/deployment_config.cc controllers/endpoints.cc
           controllers/garbage_collector.cc controllers/job.cc controllers/namespaces.cc controllers/objects.cc
           controllers/replicas.cc controllers/scheduler.cc controllers/stateful_set.cc controllers/volumes.cc
-  DEPS base sync net kube
+          node/container.cc node/container_plan.cc node/container_process.cc node/exec_session.cc node/node.cc
+          node/pod_runner.cc node/pod_status.cc node/probe.cc node/service_proxy.cc node/volumes.cc
+          site/forwarder.cc site/hub.cc site/site.cc site/site_init.cc
+  DEPS base sync net net_testing kube
   LIBS OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB
   TESTS apiserver/server_test.cc apiserver/store_test.cc
         controllers/controllers_test.cc

@@ -10,6 +10,8 @@ namespace holdfast::app {
 [[nodiscard]] config::Command root_command(const Surroundings& surroundings);
 
 [[nodiscard]] config::Command completion_command();
+[[nodiscard]] config::Command sandbox_command();
+[[nodiscard]] config::Command sandbox_internal_command();
 
 [[nodiscard]] config::Command backup_command(const Surroundings& surroundings);
 [[nodiscard]] config::Command backup_create_command(const Surroundings& surroundings);
@@ -42,6 +44,9 @@ namespace holdfast::app {
 /// `repo get`: the BackupRepository objects.
 [[nodiscard]] config::Command repo_get_command(const Surroundings& surroundings);
 
+/// What the pods of an installation run, and how clients read through them.
+[[nodiscard]] config::Command controller_command();
+[[nodiscard]] config::Command read_object_command();
 [[nodiscard]] config::Command install_command(const Surroundings& surroundings);
 [[nodiscard]] config::Command uninstall_command(const Surroundings& surroundings);
 [[nodiscard]] config::Command version_command(const Surroundings& surroundings);

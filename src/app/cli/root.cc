@@ -11,7 +11,8 @@ config::Command root_command(const Surroundings& surroundings) {
       .options = cluster_options(),
       .subcommands = {backup_command(surroundings), restore_command(surroundings), schedule_command(surroundings),
                       backup_location_command(surroundings), repo_command(surroundings), install_command(surroundings),
-                      uninstall_command(surroundings), version_command(surroundings), completion_command()},
+                      uninstall_command(surroundings), version_command(surroundings), completion_command(),
+                      controller_command(), read_object_command(), sandbox_command(), sandbox_internal_command()},
   };
   for (config::Command& command : verb_first_commands(surroundings)) root.subcommands.push_back(std::move(command));
   return root;

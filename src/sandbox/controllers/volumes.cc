@@ -122,6 +122,23 @@ Result<json::value> provision(const ControllerFacts& facts, const json::value& c
   return made;
 }
 
+/// A claim that names no class gets the default one, as the admission of a real cluster gives it; "" means none on
+/// purpose.
+Result<bool> give_default_class(const ControllerFacts& facts, const Present& present, const json::value& claim) {
+  if (json::find(claim, {"spec", "storageClassName"}) != nullptr) return false;
+  for (const json::value& storage_class : present.classes) {
+    if (json::string_at(storage_class, {"metadata", "annotations", "storageclass.kubernetes.io/is-default-class"}) !=
+        "true") {
+      continue;
+    }
+    const json::value patch = json::object{{"metadata", json::object{{"uid", uid_of(claim)}}},
+                                           {"spec", json::object{{"storageClassName", name_of(storage_class)}}}};
+    TRY(facts.api.patch(claims(), ns_of(claim), name_of(claim), kube::PatchKind::merge, patch, {}, facts.stop));
+    return true;
+  }
+  return false;
+}
+
 Status sync_claim(const ControllerFacts& facts, Present& present, const json::value& claim) {
   if (is_deleting(claim)) {
     const bool used = std::any_of(present.pods.begin(), present.pods.end(), [&](const json::value& pod) {
@@ -135,6 +152,8 @@ Status sync_claim(const ControllerFacts& facts, Present& present, const json::va
     return used ? Status() : without_finalizer(facts, claims(), claim, "kubernetes.io/pvc-protection");
   }
   if (json::string_at(claim, {"status", "phase"}) == "Bound") return {};
+  // The change is seen by the watch, and the claim comes again.
+  if (TRY(give_default_class(facts, present, claim))) return {};
   const std::string wanted = json::string_at(claim, {"spec", "volumeName"});
   for (json::value& volume : present.volumes) {
     const bool chosen = wanted.empty() ? is_for(volume, claim) || fits(volume, claim)

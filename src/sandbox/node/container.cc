@@ -16,6 +16,8 @@ namespace holdfast::sandbox {
 static std::vector<std::string> command_line(const Runtime& runtime, std::vector<std::string> words) {
   std::vector<std::string> argv = {runtime.program};
   argv.insert(argv.end(), runtime.verb.begin(), runtime.verb.end());
+  // What follows are words, also where they begin with a dash.
+  argv.emplace_back("--");
   argv.insert(argv.end(), std::make_move_iterator(words.begin()), std::make_move_iterator(words.end()));
   return argv;
 }
@@ -68,7 +70,7 @@ ProcessExit Container::terminate(Duration grace) {
 Result<Process> Container::exec(const std::vector<std::string>& argv, int in, int out, int err) const {
   const Result<std::string> pid = read_file(spec_file_ + ".pid");
   if (!pid) return Error(ErrorCode::unavailable, "the container is not running");
-  std::vector<std::string> words = {"container-exec", spec_file_, std::string(trim(*pid)), "--"};
+  std::vector<std::string> words = {"container-exec", spec_file_, std::string(trim(*pid))};
   words.insert(words.end(), argv.begin(), argv.end());
   return Process::spawn({.argv = command_line(runtime_, std::move(words)), .in = in, .out = out, .err = err});
 }

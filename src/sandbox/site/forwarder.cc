@@ -57,13 +57,15 @@ Result<Forwarder> Forwarder::start(const Runtime& runtime, uint16_t port, pid_t 
   ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   sockaddr_in where = ipv4("127.0.0.1", port);
   socklen_t length = sizeof where;
-  if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&where), length) != 0 || ::listen(listener.get(), 128) != 0 ||
+  if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&where), length) != 0 ||
+      ::listen(listener.get(), 128) != 0 ||
       ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&where), &length) != 0) {
     return errno_error(errno, fmt::format("listen on 127.0.0.1:{}", port));
   }
   std::vector<std::string> argv = {runtime.program};
   argv.insert(argv.end(), runtime.verb.begin(), runtime.verb.end());
-  for (const std::string& word : {std::string("forward"), std::to_string(network_pid), address, std::to_string(target_port)}) {
+  for (const std::string& word :
+       {std::string("forward"), std::to_string(network_pid), address, std::to_string(target_port)}) {
     argv.push_back(word);
   }
   Process process = TRY(Process::spawn({.argv = std::move(argv), .in = listener.get()}));

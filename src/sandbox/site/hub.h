@@ -1,8 +1,8 @@
 // The hub: a network of its own that joins the sites, as the internet joins two data centres.
 //
-// A bridge 10.88.0.0/24 in a network namespace that a child process holds. 10.88.0.1 is where clients sit; 10.88.0.2 is for a
-// store's server and 10.88.0.3 for the other site's controller, so that a cut can drop some and leave others. Site N has
-// 10.88.0.(10+N) there. Destroying the hub takes the network away.
+// A bridge 10.88.0.0/24 in a network namespace that a child process holds. 10.88.0.1 is where clients sit; 10.88.0.2 is
+// for a store's server and 10.88.0.3 for the other site's controller, so that a cut can drop some and leave others.
+// Site N has 10.88.0.(10+N) there. Destroying the hub takes the network away.
 #pragma once
 
 #include <string>

@@ -55,8 +55,12 @@ Status Site::bring_up(const Hub& hub, Clock& clock) {
   const std::string log_path = options_.directory + "/log/site.log";
   const UniqueFd log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!log.valid()) return errno_error(errno, "open " + log_path);
-  std::vector<std::string> argv = {"unshare", "-m", "-n", "-p", "-u", "-i", "--fork", "--kill-child", "--mount-proc",
-                                   "--propagation", "private", options_.runtime.program};
+  std::vector<std::string> argv = {"unshare",      "-m",
+                                   "-n",           "-p",
+                                   "-u",           "-i",
+                                   "--fork",       "--kill-child",
+                                   "--mount-proc", "--propagation",
+                                   "private",      options_.runtime.program};
   argv.insert(argv.end(), options_.runtime.verb.begin(), options_.runtime.verb.end());
   argv.insert(argv.end(), {"site", config_file});
   process_ = TRY(Process::spawn({.argv = std::move(argv), .in = read_end.get(), .out = log.get(), .err = log.get()}));
@@ -65,9 +69,12 @@ Status Site::bring_up(const Hub& hub, Clock& clock) {
   TRY(write_all(write_end.get(), "go\n", "the site's gate"));
   door_ = TRY(Forwarder::start(options_.runtime, options_.host_port, init_pid_, "127.0.0.1", kApiPort));
   const BootTime begin = clock.boottime();
-  auto client = TRY(net::HttpClient::create(
-      {.tls = {.ca_pem = {}, .certificate_pem = {}, .key_pem = {}, .server_name = {}, .verify = net::TlsOptions::Verify::none},
-       .proxy = "-"}));
+  auto client = TRY(net::HttpClient::create({.tls = {.ca_pem = {},
+                                                     .certificate_pem = {},
+                                                     .key_pem = {},
+                                                     .server_name = {},
+                                                     .verify = net::TlsOptions::Verify::none},
+                                             .proxy = "-"}));
   while (true) {
     net::Request request;
     request.url = fmt::format("https://127.0.0.1:{}/readyz", door_->port());

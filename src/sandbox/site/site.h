@@ -1,8 +1,9 @@
 // One sandbox site: a cluster of its own on this machine, which can be lost whole and booted again.
 //
-// The site is a process that is pid 1 in its own pid, mount, network, uts and ipc namespaces, joined to the hub by a veth pair.
-// Below it run the API server, the controllers and the node, each a process that is started again when it ends. Its loss is
-// SIGKILL to that pid 1: nothing gets to say good-bye. State lies in the site's directory and survives.
+// The site is a process that is pid 1 in its own pid, mount, network, uts and ipc namespaces, joined to the hub by a
+// veth pair. Below it run the API server, the controllers and the node, each a process that is started again when it
+// ends. Its loss is SIGKILL to that pid 1: nothing gets to say good-bye. State lies in the site's directory and
+// survives.
 #pragma once
 
 #include <memory>
@@ -16,12 +17,12 @@
 namespace holdfast::sandbox {
 
 struct SiteOptions {
-  int number = 1;            ///< 1..9: decides names and addresses
-  std::string directory;     ///< state of this site
+  int number = 1;         ///< 1..9: decides names and addresses
+  std::string directory;  ///< state of this site
   std::string images_directory;
   std::string store_directory;  ///< bound to the same path inside; empty: none
   Runtime runtime;
-  uint16_t host_port = 0;    ///< of the API server on this machine's loopback; 0: a free one
+  uint16_t host_port = 0;  ///< of the API server on this machine's loopback; 0: a free one
 };
 
 class Site {
@@ -55,5 +56,7 @@ class Site {
 
 /// The site's pid 1, given the file that Site::boot wrote. Ends only with the site.
 int run_site(const std::string& config_file);
+/// One of its programs: site-apiserver, site-controllers, site-node. Returns only when it fails.
+int run_site_part(const std::string& part, const std::string& config_file);
 
 }  // namespace holdfast::sandbox

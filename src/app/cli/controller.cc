@@ -1,0 +1,205 @@
+// `holdfast controller`: the controllers of an installation, as a Deployment runs them; and `holdfast read-object`, by
+// which a client reads a file of a backup location through the controller's pod where the store cannot sign URLs.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include "app/cli/cluster.h"
+#include "app/cli/commands.h"
+#include "app/version.h"
+#include "base/text.h"
+#include "control/control_plane.h"
+#include "kube/lease.h"
+#include "net/http_server.h"
+
+namespace holdfast::app {
+
+namespace {
+
+using config::Kind;
+
+int fail(std::string_view verb, const Error& error) {
+  fmt::print(stderr, "holdfast {}: {}\n", verb, error.to_string());
+  return 1;
+}
+
+control::ControlOptions options_from(const config::Arguments& arguments, const std::string& ns) {
+  control::ControlOptions options;
+  options.ns = ns;
+  options.site = arguments.text("site");
+  options.version = kVersion;
+  options.spill_directory = arguments.text("scratch-dir");
+  options.default_location = arguments.text("default-backup-storage-location");
+  options.default_volumes_to_fs_backup = arguments.boolean("default-volumes-to-fs-backup");
+  options.default_backup_ttl = arguments.duration("default-backup-ttl");
+  options.default_item_operation_timeout = arguments.duration("default-item-operation-timeout");
+  options.default_validation_frequency = arguments.duration("store-validation-frequency");
+  options.default_sync_period = arguments.duration("backup-sync-period");
+  options.fs_backup_timeout = arguments.duration("fs-backup-timeout");
+  options.garbage_collection_frequency = arguments.duration("garbage-collection-frequency");
+  options.restore_sync_wait = arguments.duration("restore-sync-wait");
+  options.restore_parallel = static_cast<size_t>(arguments.number("restore-parallel"));
+  options.restore_wait.image = arguments.text("restore-helper-image");
+  options.restore_wait.command = {"/usr/bin/holdfast", "restore-helper"};
+  return options;
+}
+
+Status serve(const config::Arguments& arguments) {
+  const log::Level level = TRY(log::parse_level(arguments.text("log-level")));
+  const log::Format format = TRY(log::parse_format(arguments.text("log-format")));
+  const log::Logger log(log::descriptor_sink(2, level, format));
+  const Cluster cluster = TRY(open_cluster(process_surroundings(), arguments));
+  metrics::Registry metrics;
+  const std::vector<std::string> where = split(arguments.text("metrics-address"), ':');
+  if (where.size() != 2) return Error(ErrorCode::invalid, "--metrics-address: write it like 0.0.0.0:8085 or :8085");
+  net::ServerOptions listen;
+  listen.address = where[0].empty() ? "0.0.0.0" : where[0];
+  listen.port = static_cast<uint16_t>(TRY(parse_int(where[1])));
+  const auto server =
+      TRY(net::HttpServer::start(listen, [&](const net::ServerRequest& request, net::Responder& responder) {
+        const net::Headers text{{"Content-Type", "text/plain; version=0.0.4"}};
+        if (request.path == "/metrics") {
+          static_cast<void>(responder.reply(200, text, metrics.render()));
+        } else if (request.path == "/healthz") {
+          static_cast<void>(responder.reply(200, text, "ok\n"));
+        } else {
+          static_cast<void>(responder.reply(404, text, request.path + " is not served here\n"));
+        }
+      }));
+  std::stop_source stop;
+  std::jthread signals([&](const std::stop_token& over) {
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    const timespec tick{0, 200'000'000};
+    while (!over.stop_requested()) {
+      if (::sigtimedwait(&ends, nullptr, &tick) > 0) stop.request_stop();
+    }
+  });
+  control::LeadershipOptions leadership;
+  leadership.identity = kube::unique_identity(arguments.text("pod-name"));
+  leadership.lease_duration = arguments.duration("lease-duration");
+  leadership.renew_deadline = leadership.lease_duration * 2 / 3;
+  leadership.retry_period = leadership.lease_duration / 6;
+  const control::ControlOptions options = options_from(arguments, cluster.ns);
+  const Status status =
+      control::run_control_plane(*cluster.api, system_clock(), log, metrics, options, leadership, stop.get_token());
+  if (status.is(ErrorCode::cancelled) || stop.stop_requested()) return {};
+  return status;
+}
+
+int controller(const config::Arguments& arguments) {
+  // Waited for by a thread of its own: every other thread must have it blocked from the start.
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  const Status status = serve(arguments);
+  return status.ok() ? 0 : fail("controller", status.error());
+}
+
+Status print_object(const config::Arguments& arguments) {
+  constexpr uint64_t kPart = 512 * 1024;
+  const Cluster cluster = TRY(open_cluster(process_surroundings(), arguments));
+  const location::Location location = TRY(location::open_location(*cluster.api, cluster.ns, arguments.positional(0)));
+  const std::string key = arguments.positional(1);
+  const objstore::ObjectMeta meta = TRY(location.store->head(key));
+  const auto offset = static_cast<uint64_t>(arguments.number("offset"));
+  std::string bytes;
+  if (offset < meta.size)
+    bytes = TRY(location.store->get(key, objstore::Range{offset, std::min(kPart, meta.size - offset)}));
+  fmt::print("{}\n{}\n", meta.size, to_base64(bytes));
+  return {};
+}
+
+int read_object(const config::Arguments& arguments) {
+  const Status status = print_object(arguments);
+  return status.ok() ? 0 : fail("read-object", status.error());
+}
+
+}  // namespace
+
+config::Command controller_command() {
+  config::Command command;
+  command.name = "controller";
+  command.summary = "Run the controllers of an installation (what its Deployment starts)";
+  command.examples = {"holdfast controller --site site-a",
+                      "holdfast controller --kubeconfig admin.conf --log-level debug"};
+  command.options = {
+      {.name = "site", .help = "name of this site, recorded in its backups"},
+      {.name = "pod-name",
+       .help = "name of this process in the lease",
+       .fallback = "controller",
+       .environment = "POD_NAME"},
+      {.name = "lease-duration",
+       .kind = Kind::duration,
+       .help = "another replica takes over this long after the leader's last word",
+       .fallback = "15s"},
+      {.name = "default-backup-storage-location", .help = "location of backups that name none", .fallback = "default"},
+      {.name = "default-volumes-to-fs-backup",
+       .kind = Kind::boolean,
+       .help = "back up all pod volumes where a backup does not say",
+       .fallback = "false"},
+      {.name = "default-backup-ttl",
+       .kind = Kind::duration,
+       .help = "how long backups are kept that do not say",
+       .fallback = "720h0m0s"},
+      {.name = "default-item-operation-timeout",
+       .kind = Kind::duration,
+       .help = "limit of asynchronous operations",
+       .fallback = "4h0m0s"},
+      {.name = "store-validation-frequency",
+       .kind = Kind::duration,
+       .help = "how often locations are checked",
+       .fallback = "1m0s"},
+      {.name = "backup-sync-period",
+       .kind = Kind::duration,
+       .help = "how often backups are looked for in locations",
+       .fallback = "1m0s"},
+      {.name = "fs-backup-timeout",
+       .kind = Kind::duration,
+       .help = "limit of the volume data of one backup or restore",
+       .fallback = "4h0m0s"},
+      {.name = "garbage-collection-frequency",
+       .kind = Kind::duration,
+       .help = "how often expired backups are looked for",
+       .fallback = "1h0m0s"},
+      {.name = "restore-sync-wait",
+       .kind = Kind::duration,
+       .help = "how long a restore waits for its backup to appear",
+       .fallback = "2m0s"},
+      {.name = "restore-parallel",
+       .kind = Kind::number,
+       .help = "objects created at once in a restore",
+       .fallback = "16"},
+      {.name = "restore-helper-image",
+       .help = "image of the init container that waits for volumes",
+       .fallback = std::string("localhost/holdfast:") + kVersion},
+      {.name = "scratch-dir", .help = "directory for tarballs on their way", .fallback = "/tmp"},
+      {.name = "metrics-address", .help = "address of /metrics and /healthz", .fallback = ":8085"},
+      {.name = "log-level",
+       .help = "least level that is logged",
+       .fallback = "info",
+       .choices = {"debug", "info", "warning", "error"}},
+      {.name = "log-format", .help = "form of log lines", .fallback = "text", .choices = {"text", "json"}}};
+  command.run = controller;
+  return command;
+}
+
+config::Command read_object_command() {
+  config::Command command;
+  command.name = "read-object";
+  command.summary = "Print a part of an object of a backup location: its whole size, then the part in base64";
+  command.options.push_back(
+      {.name = "offset", .kind = Kind::number, .help = "first byte of the part", .fallback = "0"});
+  command.positionals = {{"LOCATION", "name of the BackupStorageLocation"}, {"KEY", "key below its prefix"}};
+  command.hidden = true;
+  command.run = read_object;
+  return command;
+}
+
+}  // namespace holdfast::app
