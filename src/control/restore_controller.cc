@@ -138,6 +138,7 @@ Result<std::optional<RestoreController::Source>> RestoreController::find_source(
         map.ok() ? fmt::format("resource modifiers are not supported by this release (ConfigMap {})",
                                restore.spec.resource_modifier->name)
                  : velero::missing_modifier_text(context_.objects.ns(), restore.spec.resource_modifier->name);
+  }
   faults = velero::validate(restore, lookups);
   if (!faults.empty()) return std::optional<Source>();
   if (!chosen.has_value() || !location.has_value()) {

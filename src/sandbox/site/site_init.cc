@@ -176,7 +176,10 @@ Status run_controllers(const SiteConfig& config) {
                                 .version = "v1",
                                 .plural = "storageclasses",
                                 .kind = "StorageClass",
-                                .namespaced = false};
+                                .namespaced = false,
+                                .singular = {},
+                                .short_names = {},
+                                .verbs = {}};
   const Result<json::value> made = client->create(type, "", storage_class);
   if (!made && !made.is(ErrorCode::exists)) return made.error();
   ControllersOptions options;
