@@ -540,6 +540,7 @@ Result<ArchiveResult> archive(Repository& repository, const Lock& lock, const Ar
   TRY(repository.flush(ended.get_token()));
   result->summary.backup_end = RecordTime::at(repository.clock().now());
   if (options.skip_if_unchanged && options.parent && options.parent->tree == result->tree) return result;
+  if (options.before_snapshot) TRY(options.before_snapshot(*result));
   Snapshot snapshot = describe(options, *result, std::move(paths), profile);
   snapshot.id = TRY(repository.save_snapshot(snapshot, lock, ended.get_token()));
   result->snapshot = std::move(snapshot);

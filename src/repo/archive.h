@@ -6,6 +6,7 @@
 // made all the same, and the caller says so (restic's exit code 3). A failure of the repository ends the backup.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -18,6 +19,8 @@
 #include "repo/tree.h"
 
 namespace holdfast::repo {
+
+struct ArchiveResult;
 
 struct ArchiveOptions {
   /// What to save. "." makes the directory's content the root tree; "a/b" and "/a/b" give their parts as directories.
@@ -40,6 +43,8 @@ struct ArchiveOptions {
   std::optional<uint64_t> exclude_larger_than;
   std::optional<TreeProfile> profile;  ///< else by the newest snapshot (choose_tree_profile)
   size_t readers = 0;                  ///< files at once; 0: one for each core
+  /// Asked when everything is stored, right before the snapshot: a failure ends the backup without one.
+  std::function<Status(const ArchiveResult&)> before_snapshot = {};
 };
 
 /// Something that could not be saved, or was saved in part.
