@@ -94,6 +94,7 @@ Result<Location> Locations::get(const std::string& name, std::stop_token stop) {
   }
   const std::string version = sources.version;
   Location location = TRY(open_sources(std::move(sources)).in(fmt::format("backup location {}", name)));
+  if (decorate_) location.store = decorate_(std::move(location.store));
   kept_[name] = Kept{version, location};
   return location;
 }

@@ -5,6 +5,7 @@
 // directory needs none. Retries and limits stand in front of the driver.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -30,7 +31,10 @@ struct Location {
 /// Keeps opened locations while object and Secret are the same. May be used from several threads.
 class Locations {
  public:
-  Locations(kube::Api& api, std::string ns) : api_(api), ns_(std::move(ns)) {}
+  /// Puts something in front of each opened store, as tests do with faults.
+  using Decorate = std::function<std::shared_ptr<objstore::Store>(std::shared_ptr<objstore::Store>)>;
+  Locations(kube::Api& api, std::string ns, Decorate decorate = {})
+      : api_(api), ns_(std::move(ns)), decorate_(std::move(decorate)) {}
   /// Reads both objects anew each time; the store is made anew where one of them has changed.
   [[nodiscard]] Result<Location> get(const std::string& name, std::stop_token stop = {});
 
@@ -41,6 +45,7 @@ class Locations {
   };
   kube::Api& api_;
   const std::string ns_;
+  const Decorate decorate_;
   std::mutex mutex_;
   std::map<std::string, Kept> kept_;
 };
