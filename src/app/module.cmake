@@ -11,6 +11,7 @@ holdfast_module(app
     cli/controller.cc
     cli/download.cc
     cli/install.cc
+    cli/node_agent.cc
     cli/output.cc
     cli/repo.cc
     cli/repo_backup.cc
@@ -20,15 +21,17 @@ holdfast_module(app
     cli/repo_session.cc
     cli/repo_view.cc
     cli/restore.cc
+    cli/restore_helper.cc
     cli/restore_inspect.cc
     cli/root.cc
     cli/sandbox.cc
     cli/schedule.cc
     cli/selection.cc
+    cli/signals.cc
     cli/surroundings.cc
     cli/uninstall.cc
     cli/verb_first.cc
     cli/version.cc
-  DEPS base config velero net objstore kube repo install location control sandbox)
+  DEPS base config velero net objstore kube repo install location node control sandbox)
 
 holdfast_program(holdfast SOURCES src/app/main.cc DEPS app)

@@ -51,6 +51,11 @@ namespace holdfast::app {
 [[nodiscard]] config::Command uninstall_command(const Surroundings& surroundings);
 [[nodiscard]] config::Command version_command(const Surroundings& surroundings);
 
+/// What the pods of an installation, and those that it makes, start.
+[[nodiscard]] config::Command node_agent_command(const Surroundings& surroundings);
+[[nodiscard]] config::Command restore_helper_command(const Surroundings& surroundings);
+[[nodiscard]] config::Command mover_command(const Surroundings& surroundings);
+
 /// create, get, describe, delete with the noun behind: aliases of the nouns' own verbs.
 [[nodiscard]] std::vector<config::Command> verb_first_commands(const Surroundings& surroundings);
 

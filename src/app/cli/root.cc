@@ -12,7 +12,9 @@ config::Command root_command(const Surroundings& surroundings) {
       .subcommands = {backup_command(surroundings), restore_command(surroundings), schedule_command(surroundings),
                       backup_location_command(surroundings), repo_command(surroundings), install_command(surroundings),
                       uninstall_command(surroundings), version_command(surroundings), completion_command(),
-                      controller_command(), read_object_command(), sandbox_command(), sandbox_internal_command()},
+                      controller_command(), node_agent_command(surroundings), restore_helper_command(surroundings),
+                      mover_command(surroundings), read_object_command(), sandbox_command(),
+                      sandbox_internal_command()},
   };
   for (config::Command& command : verb_first_commands(surroundings)) root.subcommands.push_back(std::move(command));
   return root;

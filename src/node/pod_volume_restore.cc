@@ -1,0 +1,184 @@
+#include "node/pod_volume_restore.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "location/volume_repository.h"
+#include "node/host_volumes.h"
+#include "node/restore_marks.h"
+#include "repo/restore.h"
+#include "velero/names.h"
+
+namespace holdfast::node {
+
+namespace {
+
+constexpr size_t kNamedErrors = 3;
+/// On the PodVolumeRestore, before the pod is told: from here on its program may run, and its files are not ours to
+/// write any more, whatever becomes of this agent.
+constexpr std::string_view kDataComplete = "holdfast.dev/data-complete";
+
+bool is_wait_container(const json::value& container) {
+  const std::string name = json::string_at(container, {"name"});
+  return name == velero::kRestoreWaitContainer || name == velero::kResticWaitContainer;
+}
+
+Status judge(const std::vector<repo::ItemError>& errors) {
+  if (errors.empty()) return {};
+  std::vector<std::string> named;
+  for (const repo::ItemError& item : errors) {
+    if (named.size() < kNamedErrors) named.push_back(fmt::format("{}: {}", item.path, item.error.message()));
+  }
+  return Error(
+      errors.front().error.code(),
+      fmt::format("{} {} not be restored: {}{}", errors.size(), errors.size() == 1 ? "entry could" : "entries could",
+                  fmt::join(named, "; "), errors.size() > named.size() ? "; ..." : ""));
+}
+
+/// Velero's spelling of the setting; files keep their holes unless it says no.
+bool keep_holes(const velero::PodVolumeRestore& restore) {
+  const auto found = restore.spec.uploader_settings.find("WriteSparseFiles");
+  return found == restore.spec.uploader_settings.end() || found->second != "false";
+}
+
+Result<std::string> volume_of(const WorkContext& context, const velero::PodVolumeRestore& restore,
+                              const std::stop_token& stop) {
+  const json::value pod = TRY(find_pod(context.api, restore.spec.pod, stop));
+  const PodVolume volume = TRY(describe_volume(context.api, pod, restore.spec.volume, stop));
+  return find_volume_directory(context.options.host_pods, json::string_at(pod, {"metadata", "uid"}),
+                               volume.directory_name);
+}
+
+Status check_uploader(const std::string& uploader) {
+  if (uploader.empty() || uploader == "restic") return {};
+  return Error(ErrorCode::unsupported,
+               fmt::format("uploader {} wrote this volume's data, and only restic's format can be read here", uploader),
+               "restore this volume by the Velero release that wrote it");
+}
+
+/// The members of the status of a success.
+Result<json::object> bring_back(const WorkContext& context, const velero::PodVolumeRestore& restore,
+                                const std::string& path, Work& work) {
+  const std::stop_token stop = work.stop();
+  const location::Location location = TRY(context.locations.get(restore.spec.backup_storage_location, stop));
+  const crypto::Secret password =
+      TRY(location::repository_password(context.api, context.options.ns, location::Missing::refuse, stop));
+  repo::RepositoryOptions options;
+  options.connections = context.options.share.connections;
+  options.cache_dir = context.options.cache_dir;
+  options.clock = &context.clock;
+  const std::unique_ptr<repo::Repository> repository = TRY(location::open_volume_repository(
+      location, restore.spec.source_namespace, password, location::Missing::refuse, options, stop));
+  TRY(repository->load_index(stop));
+  // Another snapshot that is damaged is nothing to this one.
+  std::vector<Error> damaged;
+  const std::vector<repo::Snapshot> snapshots = TRY(repository->snapshots(stop, &damaged));
+  const repo::Snapshot snapshot =
+      TRY(repo::find_snapshot(snapshots, restore.spec.snapshot_id)
+              .in(fmt::format("repository of namespace {}", restore.spec.source_namespace)));
+  repo::RestoreOptions into;
+  into.target = path;
+  into.sparse = keep_holes(restore);
+  const repo::RestoreResult result = TRY(repo::restore(*repository, snapshot, into, work, stop));
+  TRY(judge(result.errors));
+  TRY(work.check());
+  const uint64_t bytes = result.bytes;
+  return json::object{{"progress", json::object{{"totalBytes", bytes}, {"bytesDone", bytes}}}};
+}
+
+Status record_data_complete(const WorkContext& context, const std::string& name, const std::stop_token& stop) {
+  json::object patch;
+  json::set(patch, {"metadata", "annotations", kDataComplete}, format_rfc3339(context.clock.now()));
+  const Result<json::value> written = context.api.patch(kube::types::velero("podvolumerestores"), context.options.ns,
+                                                        name, kube::PatchKind::merge, patch, {}, stop);
+  if (!written) return written.error().in("record that the data is complete");
+  return {};
+}
+
+Result<json::object> restore_volume(const WorkContext& context, const velero::PodVolumeRestore& restore,
+                                    const WorkName& name, Work& work) {
+  const std::string path = TRY(volume_of(context, restore, work.stop()));
+  Result<json::object> result = [&]() -> Result<json::object> {
+    TRY(check_uploader(restore.spec.uploader_type));
+    TRY(running_owner(context, name, work.stop()));
+    json::object status;
+    if (restore.metadata.annotation(kDataComplete).empty()) {
+      status = TRY(bring_back(context, restore, path, work));
+      TRY(record_data_complete(context, restore.metadata.name, work.stop()));
+    }
+    TRY(mark_restored(path, name.owner_uid));
+    return status;
+  }();
+  // An agent that merely stops leaves no mark: its next life begins anew.
+  const bool ours = work.stop().stop_requested() && !work.dropped();
+  if (result.ok() || ours) return result;
+  const Error reason = work.dropped().value_or(result.error());
+  if (const Status marked = mark_failed(path, name.owner_uid, reason.to_string()); !marked) {
+    return Error(
+        reason.code(),
+        fmt::format("{}; and the waiting container could not be told: {}", reason.message(), marked.error().message()),
+        reason.hint());
+  }
+  return result;
+}
+
+}  // namespace
+
+WaitState wait_state(const json::value& pod) {
+  const json::array& specs = json::array_at(pod, {"spec", "initContainers"});
+  if (std::ranges::none_of(specs, is_wait_container)) return WaitState::absent;
+  const json::array& statuses = json::array_at(pod, {"status", "initContainerStatuses"});
+  const auto found = std::ranges::find_if(statuses, is_wait_container);
+  if (found == statuses.end()) return WaitState::not_yet;
+  if (json::find(*found, {"state", "running"}) != nullptr) return WaitState::waiting;
+  const json::value* ended = json::find(*found, {"state", "terminated"});
+  if (ended != nullptr && json::int_at(*ended, {"exitCode"}, -1) == 0) return WaitState::over;
+  return WaitState::not_yet;
+}
+
+Status run_pod_volume_restore(const WorkContext& context, const velero::PodVolumeRestore& restore,
+                              const std::vector<std::string>& from, std::stop_token stop) {
+  const Result<WorkName> name = name_work(restore);
+  if (!name) return refuse_pod_volume_restore(context, restore, name.error(), std::move(stop));
+  const BootTime begun = context.clock.boottime();
+  const std::unique_ptr<Work> work = TRY(Work::claim(context, *name, from, stop));
+  context.metrics.began(PodVolumeMetrics::Kind::restore);
+  const Result<json::object> result = restore_volume(context, restore, *name, *work);
+  // In progress is what the next life looks for.
+  if (!result && stop.stop_requested() && !work->dropped()) return result.error();
+  const Ending ending = work->ending(result);
+  const Duration took = context.clock.boottime() - begun;
+  const auto bytes = static_cast<uint64_t>(json::int_at(ending.status, {"progress", "bytesDone"}));
+  context.metrics.ended(PodVolumeMetrics::Kind::restore, ending.phase, took, bytes);
+  const log::Logger log = context.log.with({{"podvolumerestore", restore.metadata.name},
+                                            {"pod", restore.spec.pod.namespace_ + "/" + restore.spec.pod.name},
+                                            {"volume", restore.spec.volume}});
+  if (ending.phase == velero::phase::kCompleted) {
+    log.info("pod volume restore completed",
+             {{"snapshot", restore.spec.snapshot_id}, {"bytes", bytes}, {"took", format_go_duration(took)}});
+  } else {
+    log.error("pod volume restore did not complete", {{"phase", ending.phase}, {"error", ending.message}});
+  }
+  return write_ending(context, *name, ending, std::move(stop));
+}
+
+Status refuse_pod_volume_restore(const WorkContext& context, const velero::PodVolumeRestore& restore,
+                                 const Error& reason, std::stop_token stop) {
+  const Result<WorkName> name = name_work(restore);
+  std::string message = reason.to_string();
+  if (name.ok()) {
+    const Result<std::string> path = volume_of(context, restore, stop);
+    // Where there is no volume, nobody waits in it.
+    if (path.ok()) {
+      const Status marked = mark_failed(*path, name->owner_uid, message);
+      if (!marked) message += "; and the waiting container could not be told: " + marked.error().message();
+    }
+  }
+  const WorkName own = name.ok() ? *name : WorkName{"podvolumerestores", restore.metadata.name, "", "", ""};
+  context.log.error("pod volume restore is refused", {{"podvolumerestore", restore.metadata.name}, {"error", message}});
+  return write_ending(context, own, {std::string(velero::phase::kFailed), message}, std::move(stop));
+}
+
+}  // namespace holdfast::node
