@@ -222,7 +222,8 @@ void FakeObjects::fill_new(const FakeType& type, json::object& object, Origin or
   for (const char* member : {"deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"}) {
     metadata.stable_erase(member);
   }
-  metadata["uid"] = random_uuid();
+  const bool keeps_uid = origin == Origin::seed && !json::string_at(metadata, {"uid"}).empty();
+  if (!keeps_uid) metadata["uid"] = random_uuid();
   metadata["creationTimestamp"] = format_rfc3339(options_.clock->now());
   if (type.generation) metadata["generation"] = 1;
   if (type.status && origin == Origin::client) object.stable_erase("status");

@@ -35,7 +35,7 @@ class FakeObjects {
     bool graceful_pods = false;
     size_t history_max = 10'000;
   };
-  enum class Origin { client, seed };  ///< a seed keeps its status and makes a missing namespace
+  enum class Origin { client, seed };  ///< a seed keeps uid and status and makes a missing namespace
 
   explicit FakeObjects(const Options& options);
 
