@@ -9,8 +9,12 @@ holdfast_module(app
     cli/cluster.cc
     cli/completion.cc
     cli/controller.cc
+    cli/debug.cc
+    cli/docs.cc
     cli/download.cc
     cli/install.cc
+    cli/kit.cc
+    cli/kit_command.cc
     cli/node_agent.cc
     cli/output.cc
     cli/repo.cc
@@ -32,6 +36,10 @@ holdfast_module(app
     cli/uninstall.cc
     cli/verb_first.cc
     cli/version.cc
-  DEPS base config velero net objstore kube repo install location node control sandbox)
+  DEPS base config velero net objstore kube repo install location node control sandbox
+  LIBS PkgConfig::ARCHIVE
+  TESTS cli/create_test.cc cli/golden_test.cc cli/install_test.cc cli/kit_test.cc cli/root_test.cc)
 
 holdfast_program(holdfast SOURCES src/app/main.cc DEPS app)
+
+holdfast_fuzz(recovery_kit recovery_kit_fuzz.cc DEPS app)

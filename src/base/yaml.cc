@@ -82,7 +82,10 @@ bool needs_quotes(std::string_view text) {
                                       "on", "On", "ON",  "off", "Off", "OFF", "=", "<<", ".inf", ".nan"}) {
     if (text == word) return true;
   }
-  if ((text.front() >= '0' && text.front() <= '9') || text.front() == '.' || text.front() == '+') return true;
+  // Numbers, base 60 and dates of YAML 1.1; "48h0m0s" and "0 */6 * * *" can be none of them.
+  if ((text.front() >= '0' && text.front() <= '9') || text.front() == '.' || text.front() == '+') {
+    if (text.find_first_not_of("0123456789abcdefABCDEFxXoO_.:+-tTZ ") == std::string_view::npos) return true;
+  }
   if (std::string_view("!&*-?:,[]{}#|>@`\"'%=~").find(text.front()) != std::string_view::npos) return true;
   if (text.find(": ") != std::string_view::npos || text.find(" #") != std::string_view::npos || text.back() == ':') {
     return true;

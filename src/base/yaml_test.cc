@@ -16,6 +16,9 @@ TEST(Yaml, EmitsWhatItReadsBack) {
           "tricky":["- x","a: b","#c","","1e3","true"," lead","multi\nline","0x10","~","*x","ümlaut"],"n":-7})");
   const std::string text = yaml::emit(v);
   EXPECT_EQ(json::compact(*yaml::parse(text)), json::compact(v)) << text;
+  EXPECT_EQ(yaml::emit(*json::parse(R"(["48h0m0s","0 */6 * * *","10Gi"])")), "- 48h0m0s\n- 0 */6 * * *\n- 10Gi\n");
+  EXPECT_EQ(yaml::emit(*json::parse(R"(["1e3","0x1f","12:30","2026-11-21","1_000"])")),
+            "- \"1e3\"\n- \"0x1f\"\n- \"12:30\"\n- \"2026-11-21\"\n- \"1_000\"\n");
   EXPECT_EQ(yaml::emit(*json::parse(R"({"a":{"b":[{"c":1,"d":2}]}})")), "a:\n  b:\n  - c: 1\n    d: 2\n");
 }
 

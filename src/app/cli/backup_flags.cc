@@ -77,7 +77,7 @@ std::vector<config::Option> backup_options() {
                  .help = "objects to take in this order: \"pods=ns1/a,ns1/b;persistentvolumeclaims=ns1/c\"",
                  .value_name = "LISTS"});
   out.push_back({.name = "resource-policies-configmap", .help = "ConfigMap with rules for volumes and objects"});
-  out.push_back(output_option("print the object as json or yaml instead of sending it"));
+  for (config::Option& option : create_output_options()) out.push_back(std::move(option));
   return out;
 }
 

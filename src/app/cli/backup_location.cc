@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include "app/cli/commands.h"
+#include "app/cli/kit.h"
 #include "app/cli/output.h"
 #include "app/cli/selection.h"
 #include "base/file.h"
@@ -60,7 +61,34 @@ Status clear_other_defaults(const Cluster& cluster, const std::string& name) {
   return {};
 }
 
+/// Which location of the kit is meant: the one asked for, the one of the same name, else the only one.
+Result<std::string> kit_location(const Kit& kit, const config::Arguments& arguments) {
+  const std::string asked = arguments.text("kit-location");
+  if (!asked.empty()) return asked;
+  for (const BackupStorageLocation& location : kit.locations)
+    if (location.metadata.name == arguments.positional(0)) return location.metadata.name;
+  if (kit.locations.size() == 1) return kit.locations.front().metadata.name;
+  return Error(ErrorCode::invalid, "the kit has several locations", "--kit-location names one of them");
+}
+
+Result<int> create_from_kit(const Surroundings& surroundings, const config::Arguments& arguments) {
+  const std::string path = arguments.text("from-kit");
+  const std::string text = TRY(read_file(path, size_t{16} << 20));
+  const Kit kit = TRY(read_kit(text).in(path));
+  const Cluster cluster = TRY(open_cluster(surroundings, arguments));
+  ImportOptions options{.location = TRY(kit_location(kit, arguments)), .as = arguments.positional(0)};
+  if (arguments.given("access-mode")) options.access_mode = arguments.text("access-mode");
+  if (arguments.boolean("default")) {
+    options.is_default = ImportOptions::Default::make;
+    TRY(clear_other_defaults(cluster, options.as));
+  }
+  TRY(import_kit(cluster, kit, options));
+  surroundings.out(fmt::format("Backup storage location \"{}\" configured successfully.\n", options.as));
+  return 0;
+}
+
 Result<int> create(const Surroundings& surroundings, const config::Arguments& arguments) {
+  if (!arguments.text("from-kit").empty()) return create_from_kit(surroundings, arguments);
   const Cluster cluster = TRY(open_cluster(surroundings, arguments));
   const BackupStorageLocation location = TRY(location_object(cluster, arguments));
   const std::string& name = location.metadata.name;
@@ -92,6 +120,15 @@ Result<int> set(const Surroundings& surroundings, const config::Arguments& argum
     return {};
   }));
   surroundings.out(fmt::format("Backup storage location \"{}\" configured successfully.\n", name));
+  return 0;
+}
+
+Result<int> get(const Surroundings& surroundings, const config::Arguments& arguments) {
+  const Cluster cluster = TRY(open_cluster(surroundings, arguments));
+  auto list = TRY(named_objects<BackupStorageLocation>(cluster, arguments.positionals(), arguments.text("selector")));
+  if (arguments.boolean("default"))
+    std::erase_if(list, [](const BackupStorageLocation& location) { return !location.spec.is_default; });
+  surroundings.out(list_text(list, arguments, surroundings.clock->now()));
   return 0;
 }
 
@@ -134,43 +171,53 @@ config::Option certificate_option() {
 }  // namespace
 
 config::Command backup_location_create_command(const Surroundings& surroundings) {
-  return {.name = "create",
-          .summary = "Add a place where backups are kept",
-          .examples = {"holdfast backup-location create default --provider aws --bucket backups --prefix site-a "
-                       "--config region=eu-central-1 --credential s3=cloud --default",
-                       "# a directory of the nodes",
-                       "holdfast backup-location create dir --provider holdfast.dev/directory --bucket store "
-                       "--config path=/srv/store"},
-          .options = {{.name = "provider", .help = "aws for everything that speaks S3, or holdfast.dev/directory"},
-                      {.name = "bucket", .help = "name of the bucket"},
-                      {.name = "prefix", .help = "path in the bucket below which everything is kept"},
-                      {.name = "config", .kind = Kind::map, .help = "settings of the provider"},
-                      credential_option(),
-                      {.name = "default", .kind = Kind::boolean, .help = "backups that name no location go here"},
-                      {.name = "access-mode",
-                       .help = "ReadOnly: restore only, nothing is written or deleted",
-                       .fallback = "ReadWrite",
-                       .choices = {"ReadWrite", "ReadOnly"}},
-                      {.name = "backup-sync-period",
-                       .kind = Kind::duration,
-                       .help = "how often the bucket is looked through for backups; 0s: never"},
-                      {.name = "validation-frequency",
-                       .kind = Kind::duration,
-                       .help = "how often the location is tried; 0s: never"},
-                      certificate_option(),
-                      {.name = "labels", .kind = Kind::map, .help = "labels of the location"},
-                      output_option("print the object as json or yaml instead of sending it")},
-          .positionals = {{"NAME", "name of the location"}},
-          .run = runs(surroundings, create)};
+  config::Command out{
+      .name = "create",
+      .summary = "Add a place where backups are kept",
+      .examples = {"holdfast backup-location create default --provider aws --bucket backups --prefix site-a "
+                   "--config region=eu-central-1 --credential s3=cloud --default",
+                   "# a directory of the nodes",
+                   "holdfast backup-location create dir --provider holdfast.dev/directory --bucket store "
+                   "--config path=/srv/store",
+                   "# the location of a lost site",
+                   "holdfast backup-location create site-a --from-kit site-a.kit --access-mode ReadOnly"},
+      .options = {{.name = "provider", .help = "aws for everything that speaks S3, or holdfast.dev/directory"},
+                  {.name = "bucket", .help = "name of the bucket"},
+                  {.name = "prefix", .help = "path in the bucket below which everything is kept"},
+                  {.name = "config", .kind = Kind::map, .help = "settings of the provider"},
+                  credential_option(),
+                  {.name = "default", .kind = Kind::boolean, .help = "backups that name no location go here"},
+                  {.name = "access-mode",
+                   .help = "ReadOnly: restore only, nothing is written or deleted",
+                   .fallback = "ReadWrite",
+                   .choices = {"ReadWrite", "ReadOnly"}},
+                  {.name = "backup-sync-period",
+                   .kind = Kind::duration,
+                   .help = "how often the bucket is looked through for backups; 0s: never"},
+                  {.name = "validation-frequency",
+                   .kind = Kind::duration,
+                   .help = "how often the location is tried; 0s: never"},
+                  certificate_option(),
+                  {.name = "labels", .kind = Kind::map, .help = "labels of the location"},
+                  {.name = "from-kit",
+                   .help = "take location, credentials and repository passwords from a recovery kit",
+                   .value_name = "FILE"},
+                  {.name = "kit-location", .help = "with --from-kit: which of its locations"}},
+      .positionals = {{"NAME", "name of the location"}},
+      .run = runs(surroundings, create)};
+  for (config::Option& option : create_output_options()) out.options.push_back(std::move(option));
+  return out;
 }
 
 config::Command backup_location_get_command(const Surroundings& surroundings) {
+  std::vector<config::Option> options = get_options();
+  options.push_back({.name = "default", .kind = Kind::boolean, .help = "only the default location"});
   return {.name = "get",
           .summary = "List backup locations",
           .examples = {"holdfast backup-location get"},
-          .options = get_options(),
+          .options = std::move(options),
           .positionals = {{"NAME", "only these", false, true}},
-          .run = runs(surroundings, get_verb<BackupStorageLocation>)};
+          .run = runs(surroundings, get)};
 }
 
 config::Command backup_location_delete_command(const Surroundings& surroundings) {

@@ -1,5 +1,7 @@
 #include "app/cli/cluster.h"
 
+#include <fmt/format.h>
+
 namespace holdfast::app {
 
 std::vector<config::Option> cluster_options() {
@@ -17,6 +19,13 @@ std::vector<config::Option> cluster_options() {
       {.name = "features", .kind = Kind::list, .help = "taken for Velero's sake; no feature needs a switch here"},
       {.name = "colorized", .kind = Kind::boolean, .help = "taken for Velero's sake; the output has no colours"},
   };
+}
+
+Error plainly(const Error& error, const kube::ResourceType& type, const std::string& name) {
+  const std::string sentence = fmt::format("{} \"{}\" ", type.group_resource(), name);
+  const size_t at = error.message().find(sentence);
+  if (at == std::string::npos || at == 0) return error;
+  return Error(error.code(), error.message().substr(at), error.hint());
 }
 
 Result<Cluster> open_cluster(const Surroundings& surroundings, const config::Arguments& arguments) {

@@ -68,10 +68,14 @@ template <class T>
   return kube::types::velero(plural<T>());
 }
 
+/// The server's own sentence about an object ("backups.velero.io "x" not found") without what stands in front of it.
+[[nodiscard]] Error plainly(const Error& error, const kube::ResourceType& type, const std::string& name);
+
 template <class T>
 [[nodiscard]] Result<T> get_object(const Cluster& cluster, const std::string& name) {
-  const json::value object = TRY(cluster.api->get(type_of<T>(), cluster.ns, name));
-  return velero::decode<T>(object);
+  const Result<json::value> object = cluster.api->get(type_of<T>(), cluster.ns, name);
+  if (!object) return plainly(object.error(), type_of<T>(), name);
+  return velero::decode<T>(*object);
 }
 /// All objects that the selector matches, sorted by name as the server lists them.
 template <class T>
@@ -94,8 +98,9 @@ template <class T>
 [[nodiscard]] Result<T> create_object(const Cluster& cluster, const T& object) {
   json::object body = encode(object);
   body.erase("status");
-  const json::value created = TRY(cluster.api->create(type_of<T>(), cluster.ns, std::move(body)));
-  return velero::decode<T>(created);
+  const Result<json::value> created = cluster.api->create(type_of<T>(), cluster.ns, std::move(body));
+  if (!created) return plainly(created.error(), type_of<T>(), object.metadata.name);
+  return velero::decode<T>(*created);
 }
 /// Reads, lets `mutate` change it, writes back; anew after a conflict.
 template <class T, class Mutate>

@@ -49,6 +49,10 @@ namespace holdfast::app {
 [[nodiscard]] config::Command read_object_command();
 [[nodiscard]] config::Command install_command(const Surroundings& surroundings);
 [[nodiscard]] config::Command uninstall_command(const Surroundings& surroundings);
+[[nodiscard]] config::Command kit_command(const Surroundings& surroundings);
+[[nodiscard]] config::Command debug_command(const Surroundings& surroundings);
+/// `docs-cli`, hidden: the manual of all verbs as Markdown.
+[[nodiscard]] config::Command docs_command(const Surroundings& surroundings);
 [[nodiscard]] config::Command version_command(const Surroundings& surroundings);
 
 /// What the pods of an installation, and those that it makes, start.

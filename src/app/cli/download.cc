@@ -13,8 +13,6 @@ namespace holdfast::app {
 namespace {
 
 constexpr std::string_view kDownloadKey = "holdfast.dev/download-key";
-/// The exec seam keeps at most 1 MiB of a stream.
-constexpr size_t kPiece = size_t{512} << 10;
 
 /// Asks, and waits for the answer.
 Result<velero::DownloadRequest> answered(const Surroundings& surroundings, const Cluster& cluster,
@@ -46,20 +44,36 @@ Result<std::string> controller_pod(const Cluster& cluster) {
   return Error(ErrorCode::unavailable, fmt::format("no pod of the controller is ready in namespace {}", cluster.ns));
 }
 
+/// One part as `holdfast read-object` prints it: the object's whole size, then bytes from the offset on in base64.
+struct Part {
+  size_t whole = 0;
+  std::string bytes;
+};
+Result<Part> parse_part(std::string_view text) {
+  const std::vector<std::string> lines = split(text, '\n');
+  if (lines.size() < 2) return Error(ErrorCode::corrupt, "the answer has no size and part");
+  const int64_t whole = TRY(parse_int(lines[0]));
+  if (whole < 0) return Error(ErrorCode::corrupt, "the answer's size is negative");
+  return Part{static_cast<size_t>(whole), TRY(from_base64(lines[1]))};
+}
+
 Result<std::string> read_through_controller(const Cluster& cluster, const std::string& location,
                                             const std::string& key) {
   const std::string pod = TRY(controller_pod(cluster));
+  const std::string what = fmt::format("read {} of location {} in pod {}", key, location, pod);
   std::string out;
   while (true) {
-    const std::vector<std::string> command{
-        "/usr/bin/holdfast", "read-object",         location, key, "--offset", std::to_string(out.size()),
-        "--length",          std::to_string(kPiece)};
-    const kube::ExecResult piece = TRY(cluster.api->exec(cluster.ns, pod, "", command, std::chrono::minutes(1)));
-    if (piece.exit_code != 0)
-      return Error(ErrorCode::unavailable, fmt::format("read {} of location {} in pod {}: exit code {}: {}", key,
-                                                       location, pod, piece.exit_code, trim(piece.err)));
-    out += piece.out;
-    if (piece.out.size() < kPiece) return out;
+    const std::vector<std::string> command{"/usr/bin/holdfast",       "read-object", location, key, "--offset",
+                                           std::to_string(out.size())};
+    const kube::ExecResult answer = TRY(cluster.api->exec(cluster.ns, pod, "", command, std::chrono::minutes(1)));
+    if (answer.exit_code != 0)
+      return Error(ErrorCode::unavailable,
+                   fmt::format("{}: exit code {}: {}", what, answer.exit_code, trim(answer.err)));
+    const Part part = TRY(parse_part(answer.out).in(what));
+    out += part.bytes;
+    if (out.size() == part.whole) return out;
+    if (out.size() > part.whole || part.bytes.empty())
+      return Error(ErrorCode::corrupt, fmt::format("{}: {} bytes of {}", what, out.size(), part.whole));
   }
 }
 

@@ -1,7 +1,12 @@
 #include "app/cli/output.h"
 
-#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cctype>
+
+#include "base/text.h"
 #include "base/yaml.h"
 #include "velero/names.h"
 
@@ -32,7 +37,7 @@ json::value sorted(const json::value& v) {
   for (const auto& member : v.get_object()) keys.emplace_back(member.key().data(), member.key().size());
   std::sort(keys.begin(), keys.end());
   json::object out;
-  for (const std::string_view key : keys) out[key] = sorted(v.get_object().at(key));
+  for (const std::string_view key : keys) out[key] = sorted(*v.get_object().if_contains(key));
   return out;
 }
 
@@ -59,10 +64,52 @@ std::string wide_json(const json::value& v) {
   return out;
 }
 
+std::string with_label_columns(const std::string& table, const std::vector<velero::StringMap>& labels,
+                               const std::vector<std::string>& columns) {
+  if (columns.empty() || table.empty()) return table;
+  std::vector<std::string> lines = split(table, '\n');
+  if (lines.back().empty()) lines.pop_back();
+  for (const std::string& column : columns) {
+    size_t width = 0;
+    for (const std::string& line : lines) width = std::max(width, line.size());
+    for (size_t i = 0; i < lines.size(); ++i) {
+      lines[i].resize(width + 3, ' ');
+      if (i == 0) {
+        for (const char c : column.substr(column.rfind('/') + 1))
+          lines[i] += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+        continue;
+      }
+      const auto found = i <= labels.size() ? labels[i - 1].find(column) : velero::StringMap::const_iterator();
+      lines[i] += i <= labels.size() && found != labels[i - 1].end() ? found->second : "<none>";
+    }
+  }
+  return fmt::format("{}\n", fmt::join(lines, "\n"));
+}
+
+namespace {
+
+std::vector<config::Option> label_options() {
+  return {{.name = "show-labels", .kind = config::Kind::boolean, .help = "labels in the last column"},
+          {.name = "label-columns",
+           .kind = config::Kind::list,
+           .help = "labels to show in columns of their own",
+           .letter = 'L'}};
+}
+
+}  // namespace
+
+std::vector<config::Option> create_output_options() {
+  std::vector<config::Option> out = label_options();
+  out.push_back(output_option("print the object as json or yaml instead of sending it"));
+  return out;
+}
+
 std::vector<config::Option> get_options() {
-  return {output_option("how to print: table, json or yaml"),
-          {.name = "selector", .help = "only objects with these labels", .letter = 'l', .value_name = "SELECTOR"},
-          {.name = "show-labels", .kind = config::Kind::boolean, .help = "labels in the last column"}};
+  std::vector<config::Option> out = label_options();
+  out.push_back(output_option("how to print: table, json or yaml"));
+  out.push_back(
+      {.name = "selector", .help = "only objects with these labels", .letter = 'l', .value_name = "SELECTOR"});
+  return out;
 }
 
 }  // namespace holdfast::app

@@ -31,13 +31,23 @@ template <class T>
   return object_text(format, encode(object));
 }
 
-/// -o, -l, --show-labels of the get verbs.
+/// -o of a create verb, and the flags for tables that velero takes there too.
+[[nodiscard]] std::vector<config::Option> create_output_options();
+/// -o, -l, -L, --show-labels of the get verbs.
 [[nodiscard]] std::vector<config::Option> get_options();
+/// The table with a column for each of those labels behind its lines; `labels`: of the objects, line by line.
+[[nodiscard]] std::string with_label_columns(const std::string& table, const std::vector<velero::StringMap>& labels,
+                                             const std::vector<std::string>& columns);
 /// A table, or the objects: a single one as itself, others as a list whose items bear no kind.
 template <class T>
 [[nodiscard]] std::string list_text(const std::vector<T>& list, const config::Arguments& arguments, Time now) {
   const Format format = output_format(arguments).value_or(Format::table);
-  if (format == Format::table) return velero::table(list, {now, arguments.boolean("show-labels")});
+  if (format == Format::table) {
+    std::vector<velero::StringMap> labels;
+    for (const T& item : list) labels.push_back(item.metadata.labels);
+    return with_label_columns(velero::table(list, {now, arguments.boolean("show-labels")}), labels,
+                              arguments.list("label-columns"));
+  }
   if (list.size() == 1) {
     T only = list.front();
     only.kind = T::kKind;

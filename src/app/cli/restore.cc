@@ -166,7 +166,7 @@ Result<int> remove(const Surroundings& surroundings, const config::Arguments& ar
 }
 
 std::vector<config::Option> create_options() {
-  return {
+  std::vector<config::Option> out{
       {.name = "from-backup", .help = "backup to restore", .value_name = "NAME"},
       {.name = "from-schedule", .help = "restore the newest completed backup of this schedule", .value_name = "NAME"},
       {.name = "allow-partially-failed",
@@ -195,9 +195,10 @@ std::vector<config::Option> create_options() {
       {.name = "item-operation-timeout", .kind = Kind::duration, .help = "how long operations that run on may take"},
       {.name = "labels", .kind = Kind::map, .help = "labels of the restore"},
       {.name = "annotations", .kind = Kind::map, .help = "annotations of the restore"},
-      output_option("print the object as json or yaml instead of sending it"),
       {.name = "wait", .kind = Kind::boolean, .help = "return when the restore has ended", .letter = 'w'},
   };
+  for (config::Option& option : create_output_options()) out.push_back(std::move(option));
+  return out;
 }
 
 }  // namespace
