@@ -85,7 +85,7 @@ json::value without_version(const std::string& text) {
 TEST_F(Golden, ObjectsAreVeleros) {
   const std::pair<Words, std::string> cases[] = {
       {{"backup", "get", "b1", "-o", "json"}, "backup-get-b1-o-json.txt"},
-      {{"backup", "get", "-o", "yaml"}, "backup-get-o-yaml.txt"},
+      {{"backup", "get", "b1", "b2", "-o", "yaml"}, "backup-get-o-yaml.txt"},
       {{"restore", "get", "r1", "-o", "json"}, "restore-get-r1-o-json.txt"},
       {{"schedule", "get", "-o", "yaml"}, "schedule-get-o-yaml.txt"},
       {{"backup-location", "get", "-o", "yaml"}, "backup-location-get-o-yaml.txt"},

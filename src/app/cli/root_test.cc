@@ -34,7 +34,7 @@ TEST(Root, EveryVerbHasHelpAndExamplesThatParse) {
       return;
     }
     ++verbs;
-    EXPECT_FALSE(command.examples.empty()) << name;
+    EXPECT_TRUE(command.hidden || !command.examples.empty()) << name;
     EXPECT_THAT(config::help(root, path), HasSubstr(command.summary)) << name;
   });
   EXPECT_GE(verbs, 40u);
