@@ -70,6 +70,7 @@ config::Command node_agent_command(const Surroundings& surroundings) {
   config::Command command;
   command.name = "node-agent";
   command.summary = "Back up and restore the volumes of one node's pods (what the DaemonSet starts)";
+  command.examples = {"holdfast " + command.name + " --help"};
   command.options = {
       {.name = "node-name", .help = "name of this node", .environment = "NODE_NAME"},
       {.name = "host-pods", .help = "where the kubelet's pods directory is mounted", .fallback = "/host_pods"},

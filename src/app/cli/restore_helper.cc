@@ -37,6 +37,7 @@ config::Command restore_helper_command(const Surroundings& surroundings) {
   config::Command command;
   command.name = "restore-helper";
   command.summary = "Wait until the volumes of this pod are restored (what the init container restore-wait starts)";
+  command.examples = {"holdfast " + command.name + " --help"};
   command.options = {
       {.name = "timeout",
        .kind = Kind::duration,
@@ -53,6 +54,7 @@ config::Command mover_command(const Surroundings& surroundings) {
   config::Command command;
   command.name = "mover";
   command.summary = "Hold the mounts of this pod until it is deleted (what a mover pod starts)";
+  command.examples = {"holdfast " + command.name + " --help"};
   command.run = runs(surroundings, hold_mount);
   return command;
 }
