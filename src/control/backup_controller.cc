@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "control/pod_volumes.h"
 #include "velero/layout.h"
+#include "velero/metadata.h"
 #include "velero/names.h"
 #include "velero/validate.h"
 
@@ -27,14 +28,34 @@ bool untouched(const std::string& phase) {
 Status BackupController::take_over(std::stop_token stop) {
   for (velero::Backup& backup : TRY(context_.objects.list<velero::Backup>({}, stop))) {
     if (backup.status.phase != velero::phase::kInProgress) continue;
+    if (std::optional<velero::Backup> whole = stored(backup, stop)) {
+      backup.status = std::move(whole->status);
+      for (const auto& [key, value] : whole->metadata.annotations) backup.metadata.annotations[key] = value;
+      TRY(finish(backup, stop));
+      continue;
+    }
     backup.status.phase = velero::phase::kFailed;
-    backup.status.failure_reason =
-        "controller lost: the process that ran this backup is gone; what it had written is not a backup";
+    backup.status.failure_reason = fmt::format(
+        "{}: the process that ran this backup is gone; what it had written is not a backup", kControllerLost);
     backup.status.completion_timestamp = context_.clock.now();
     TRY(finish(backup, stop));
     context_.log.warning("backup of a lost controller marked failed", {{"backup", backup.metadata.name}});
   }
   return {};
+}
+
+/// The Backup as its location has it, where the lost process had put its last file. The object's uid in it tells it
+/// from a namesake's.
+std::optional<velero::Backup> BackupController::stored(const velero::Backup& backup, std::stop_token stop) {
+  const Result<location::Location> location = context_.locations.get(backup.spec.storage_location, stop);
+  const Result<velero::Layout> layout = velero::Layout::at("");
+  if (!location || !layout || !velero::valid_object_name(backup.metadata.name)) return std::nullopt;
+  const Result<std::string> text =
+      location->store->get(layout->key(velero::BackupFile::metadata, backup.metadata.name), {}, stop);
+  if (!text) return std::nullopt;
+  Result<velero::Backup> whole = velero::decode_metadata(*text);
+  if (!whole || whole->metadata.uid != backup.metadata.uid) return std::nullopt;
+  return std::move(*whole);
 }
 
 Result<kube::After> BackupController::reconcile(const std::string& name, std::stop_token stop) {
@@ -43,7 +64,7 @@ Result<kube::After> BackupController::reconcile(const std::string& name, std::st
   velero::Backup backup = TRY(std::move(found));
   if (!untouched(backup.status.phase)) return kube::After::done();
   const bool valid = TRY(prepare(backup, stop));
-  TRY(context_.objects.write_status(backup, VeleroObjects::Metadata::write, stop));
+  TRY(context_.objects.write_status(backup, VeleroObjects::Also::metadata_and_spec, stop));
   context_.metrics.counter("velero_backup_attempt_total", "Backups begun", {{"schedule", schedule_of(backup)}}).add();
   if (!valid) {
     count(backup);
@@ -106,7 +127,12 @@ Status BackupController::run(velero::Backup backup, std::stop_token stop) {
     outcome = location.error();
   } else {
     PodVolumeBackups volumes(context_, backup, location->object);
-    backup::BackupRun run{.layout = TRY(velero::Layout::at("")), .collect = {}, .site = {}, .attempt = {}, .spill_directory = {}, .log = {}};
+    backup::BackupRun run{.layout = TRY(velero::Layout::at("")),
+                          .collect = {},
+                          .site = {},
+                          .attempt = {},
+                          .spill_directory = {},
+                          .log = {}};
     run.collect.backup = backup;
     run.collect.default_fs_backup = context_.options.default_volumes_to_fs_backup;
     run.collect.clock = &context_.clock;
@@ -151,7 +177,7 @@ Status BackupController::run(velero::Backup backup, std::stop_token stop) {
 Status BackupController::finish(const velero::Backup& backup, std::stop_token stop) {
   count(backup);
   while (true) {
-    Status status = context_.objects.write_status(backup, VeleroObjects::Metadata::write, stop);
+    Status status = context_.objects.write_status(backup, VeleroObjects::Also::metadata, stop);
     if (status.ok() || status.is(ErrorCode::not_found)) return {};
     if (!context_.clock.sleep(stop, std::chrono::milliseconds(500))) return status;
   }

@@ -2,7 +2,7 @@
 //
 // A Backup that nobody has begun is validated (FailedValidation with Velero's texts) and run; the leader that finds one
 // InProgress when it takes over marks it Failed, "controller lost": only the process that ran it knew how far it was
-// (safety.md 12).
+// (safety.md 12). Where its metadata has reached the location it is a backup, and gets the status it has there.
 #pragma once
 
 #include <set>
@@ -11,6 +11,9 @@
 #include "kube/controller.h"
 
 namespace holdfast::control {
+
+/// How the failureReason of a Backup begins whose controller was lost.
+inline constexpr std::string_view kControllerLost = "controller lost";
 
 class BackupController {
  public:
@@ -22,6 +25,7 @@ class BackupController {
  private:
   Result<bool> prepare(velero::Backup& backup, std::stop_token stop);
   Status run(velero::Backup backup, std::stop_token stop);
+  std::optional<velero::Backup> stored(const velero::Backup& backup, std::stop_token stop);
   Status finish(const velero::Backup& backup, std::stop_token stop);
   void count(const velero::Backup& backup);
   const Context& context_;

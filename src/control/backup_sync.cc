@@ -13,6 +13,8 @@ namespace holdfast::control {
 
 namespace {
 
+/// On a Backup whose PodVolumeBackups have not all been made yet.
+constexpr std::string_view kIncomplete = "holdfast.dev/sync-incomplete";
 constexpr size_t kFileMax = size_t{256} << 20;
 
 velero::Layout root_layout() {
@@ -50,9 +52,21 @@ Result<kube::After> BackupSync::reconcile(const std::string& name, std::stop_tok
   if (period <= Duration::zero()) return kube::After::done();
   if (object->status.phase != velero::phase::kAvailable)
     return kube::After::in(std::min<Duration>(period, std::chrono::seconds(1)));
+  // Every status that is written to the location comes back as a change of it: that is no reason to list it again.
+  const std::string spec = json::compact(json::object_at(velero::encode(*object), {"spec"}));
+  {
+    std::lock_guard lock(mutex_);
+    const auto last = passes_.find(name);
+    const Duration rest =
+        last == passes_.end() ? Duration::zero() : last->second.at + period - context_.clock.boottime();
+    if (rest > Duration::zero() && last->second.spec == spec) return kube::After::in(rest);
+  }
   const location::Location location = TRY(context_.locations.get(name, stop));
   TRY(sync(location, stop));
-  object->status.last_synced_time = context_.clock.now();
+  {
+    std::lock_guard lock(mutex_);
+    passes_[name] = {spec, context_.clock.boottime()};
+  }
   json::object patch;
   json::set(patch, {"status", "lastSyncedTime"}, format_rfc3339(context_.clock.now()));
   TRY(context_.objects.merge<velero::BackupStorageLocation>(name, std::move(patch), stop));
@@ -79,13 +93,22 @@ Result<int> BackupSync::sync(const location::Location& location, std::stop_token
 
 Result<bool> BackupSync::bring(const location::Location& location, const std::string& name, std::stop_token stop) {
   const Result<velero::Backup> known = context_.objects.get<velero::Backup>(name, stop);
-  if (known.ok()) return false;
+  if (known.ok()) {
+    const bool half = known->metadata.annotations.contains(std::string(kIncomplete)) &&
+                      known->spec.storage_location == location.object.metadata.name;
+    if (half) TRY(complete(location, *known, stop));
+    return false;
+  }
   if (!known.is(ErrorCode::not_found)) return known.error();
   const std::string key = root_layout().key(velero::BackupFile::metadata, name);
   const Result<std::string> text = location.store->get(key, {}, stop);
   if (text.is(ErrorCode::not_found)) return false;  // a backup that is being written, or that never became one
   if (!text) return text.error();
   velero::Backup backup = TRY(velero::decode_metadata(*text).in(key));
+  if (backup.metadata.name != name) {
+    return Error(ErrorCode::invalid, fmt::format("{}: it is the backup \"{}\"", key, backup.metadata.name),
+                 "a directory below backups/ has the name of its backup");
+  }
   const bool expired = backup.status.expiration.has_value() && *backup.status.expiration < context_.clock.now();
   if (still_running(backup) && !expired) return false;
   velero::ObjectMeta meta;
@@ -94,14 +117,23 @@ Result<bool> BackupSync::bring(const location::Location& location, const std::st
   meta.labels = backup.metadata.labels;
   meta.labels[std::string(velero::label::kStorageLocation)] = velero::label_value(location.object.metadata.name);
   meta.annotations = backup.metadata.annotations;
+  meta.annotations[std::string(kIncomplete)] = "true";
   backup.metadata = std::move(meta);
   backup.spec.storage_location = location.object.metadata.name;
   Result<velero::Backup> made = context_.objects.create(backup, stop);
   if (made.is(ErrorCode::exists)) return false;
   if (!made) return made.error();
-  TRY(bring_pod_volume_backups(location, *made, stop));
+  TRY(complete(location, *made, stop));
   context_.log.info("backup synced", {{"backup", name}, {"location", location.object.metadata.name}});
   return true;
+}
+
+/// Makes the PodVolumeBackups, then takes the mark away: a death in between, and the next pass goes on.
+Status BackupSync::complete(const location::Location& location, const velero::Backup& backup, std::stop_token stop) {
+  TRY(bring_pod_volume_backups(location, backup, stop));
+  json::object patch;
+  json::set(patch, {"metadata", "annotations", kIncomplete}, json::value());
+  return context_.objects.merge<velero::Backup>(backup.metadata.name, std::move(patch), stop);
 }
 
 Status BackupSync::bring_pod_volume_backups(const location::Location& location, const velero::Backup& backup,

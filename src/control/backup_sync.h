@@ -5,6 +5,9 @@
 // deleted. This is how a cluster that has never seen the backups learns of them (velero.md 1.15).
 #pragma once
 
+#include <map>
+#include <mutex>
+
 #include "control/context.h"
 #include "kube/controller.h"
 
@@ -22,9 +25,16 @@ class BackupSync {
   Result<bool> bring(const location::Location& location, const std::string& backup, std::stop_token stop);
   Status bring_pod_volume_backups(const location::Location& location, const velero::Backup& backup,
                                   std::stop_token stop);
+  Status complete(const location::Location& location, const velero::Backup& backup, std::stop_token stop);
   Status drop_missing(const location::Location& location, const std::vector<std::string>& present,
                       std::stop_token stop);
+  struct Pass {
+    std::string spec;
+    BootTime at;
+  };
   const Context& context_;
+  std::mutex mutex_;
+  std::map<std::string, Pass> passes_;  ///< by location: the last one
 };
 
 }  // namespace holdfast::control

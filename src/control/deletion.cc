@@ -37,7 +37,7 @@ Result<kube::After> Deletion::reconcile(const std::string& name, std::stop_token
   if (!status) {
     request.status.phase = velero::phase::kProcessed;
     request.status.errors = {status.error().to_string()};
-    TRY(context_.objects.write_status(request, VeleroObjects::Metadata::leave, stop));
+    TRY(context_.objects.write_status(request, VeleroObjects::Also::nothing, stop));
     context_.log.error("backup not deleted", {{"backup", request.spec.backup_name}, {"error", status.error()}});
     return kube::After::in(std::chrono::hours(24));
   }
@@ -126,8 +126,7 @@ Result<kube::After> Expiry::reconcile(const std::string& name, std::stop_token s
   if (found.is(ErrorCode::not_found)) return kube::After::done();
   if (!found) return found.error();
   const velero::Backup& backup = *found;
-  if (!backup.status.expiration.has_value() || backup.status.phase == velero::phase::kDeleting)
-    return kube::After::done();
+  if (!backup.status.expiration.has_value()) return kube::After::done();
   const Duration left = *backup.status.expiration - context_.clock.now();
   if (left > Duration::zero())
     return kube::After::in(std::min<Duration>(left, context_.options.garbage_collection_frequency));

@@ -9,10 +9,25 @@
 
 namespace holdfast::control {
 
+namespace {
+
+std::string spec_text(const velero::BackupStorageLocation& object) {
+  return json::compact(json::object_at(velero::encode(object), {"spec"}));
+}
+
+kube::After next_look(Duration period) {
+  return period > Duration::zero() ? kube::After::in(period) : kube::After::done();
+}
+
+}  // namespace
+
 Result<kube::After> LocationController::reconcile(const std::string& name, std::stop_token stop) {
   Result<velero::BackupStorageLocation> found = context_.objects.get<velero::BackupStorageLocation>(name, stop);
   if (found.is(ErrorCode::not_found)) return kube::After::done();
   velero::BackupStorageLocation object = TRY(std::move(found));
+  const Duration period = object.spec.validation_frequency.value_or(context_.options.default_validation_frequency);
+  // Every status that is written to the location, here and by the sync, comes back as a change of it.
+  if (const std::optional<Duration> rest = holds_for(object, period)) return next_look(*rest);
   const auto verdict = [&]() -> Status {
     const velero::StringList faults = velero::validate(object);
     if (!faults.empty()) return Error(ErrorCode::invalid, faults.front());
@@ -25,15 +40,29 @@ Result<kube::After> LocationController::reconcile(const std::string& name, std::
   object.status.phase = status.ok() ? velero::phase::kAvailable : velero::phase::kUnavailable;
   object.status.message = status.ok() ? "" : velero::unavailable_message(name, status.error().to_string());
   object.status.last_validation_time = context_.clock.now();
-  TRY(context_.objects.write_status(object, VeleroObjects::Metadata::leave, stop));
+  TRY(context_.objects.write_status(object, VeleroObjects::Also::nothing, stop));
+  {
+    std::lock_guard lock(mutex_);
+    looks_[name] = {spec_text(object), object.status.phase, context_.clock.boottime()};
+  }
   context_.metrics.gauge("velero_backup_location_status_gauge", "1: available", {{"backup_location_name", name}})
       .set(status.ok() ? 1 : 0);
   if (before != object.status.phase) {
     context_.log.info("backup location validated",
                       {{"location", name}, {"phase", object.status.phase}, {"message", object.status.message}});
   }
-  const Duration period = object.spec.validation_frequency.value_or(context_.options.default_validation_frequency);
-  return period > Duration::zero() ? kube::After::in(period) : kube::After::done();
+  return next_look(period);
+}
+
+std::optional<Duration> LocationController::holds_for(const velero::BackupStorageLocation& object, Duration period) {
+  std::lock_guard lock(mutex_);
+  const auto last = looks_.find(object.metadata.name);
+  if (last == looks_.end() || last->second.spec != spec_text(object) || last->second.phase != object.status.phase)
+    return std::nullopt;
+  if (period <= Duration::zero()) return Duration::zero();
+  const Duration rest = last->second.at + period - context_.clock.boottime();
+  if (rest <= Duration::zero()) return std::nullopt;
+  return rest;
 }
 
 Status LocationController::check(const location::Location& location, std::stop_token stop) {

@@ -1,8 +1,8 @@
 // BackupStorageLocations: is it there, is it ours, can it be written to the way we must.
 //
-// Every validationFrequency: open, list the top level (foreign directories make it Unavailable, as in Velero), and for
-// a writable one the conditional-put probe of safety.md 1, once per location and process. The verdict stands in the
-// status.
+// Every validationFrequency, and at once when the spec changes: open, list the top level (foreign directories make it
+// Unavailable, as in Velero), and for a writable one the conditional-put probe of safety.md 1, once per location and
+// process. The verdict stands in the status.
 #pragma once
 
 #include <map>
@@ -20,10 +20,18 @@ class LocationController {
   [[nodiscard]] Result<kube::After> reconcile(const std::string& name, std::stop_token stop);
 
  private:
+  struct Look {
+    std::string spec;
+    std::string phase;
+    BootTime at;
+  };
+  /// How long the last verdict still holds; nothing where it does not.
+  std::optional<Duration> holds_for(const velero::BackupStorageLocation& object, Duration period);
   Status check(const location::Location& location, std::stop_token stop);
   Status probe(const location::Location& location, std::stop_token stop);
   const Context& context_;
   std::mutex mutex_;
+  std::map<std::string, Look> looks_;               ///< by location: the last one
   std::map<std::string, objstore::Store*> probed_;  ///< by location: the store that was probed
 };
 

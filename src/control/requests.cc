@@ -33,7 +33,7 @@ Result<kube::After> DownloadRequests::reconcile(const std::string& name, std::st
   }
   request.status.phase = velero::phase::kProcessed;
   request.status.expiration = context_.clock.now() + kUrlValid;
-  TRY(context_.objects.write_status(request, VeleroObjects::Metadata::write, stop));
+  TRY(context_.objects.write_status(request, VeleroObjects::Also::metadata, stop));
   return kube::After::in(kUrlValid);
 }
 
@@ -59,7 +59,7 @@ Result<kube::After> ServerStatusRequests::reconcile(const std::string& name, std
   request.status.phase = velero::phase::kProcessed;
   request.status.processed_timestamp = context_.clock.now();
   request.status.server_version = context_.options.version;
-  TRY(context_.objects.write_status(request, VeleroObjects::Metadata::leave, stop));
+  TRY(context_.objects.write_status(request, VeleroObjects::Also::nothing, stop));
   return kube::After::in(kStatusKept);
 }
 

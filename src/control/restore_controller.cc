@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "backup/resource_modifiers.h"
 #include "backup/run_restore.h"
 #include "control/pod_volumes.h"
 #include "velero/layout.h"
@@ -36,6 +37,24 @@ Result<backup::RestorePlugins> plugins_of(const Context& context, std::stop_toke
     }
   }
   return out;
+}
+
+/// The rules of the ConfigMap that spec.resourceModifier names, proved to be rules.
+Result<std::string> modifier_of(const Context& context, const std::string& name, std::stop_token stop) {
+  const std::string& ns = context.objects.ns();
+  const Result<json::value> map = context.api.get(kube::types::config_maps(), ns, name, std::move(stop));
+  if (map.is(ErrorCode::not_found)) return Error(ErrorCode::not_found, velero::missing_modifier_text(ns, name));
+  if (!map) return map.error();
+  const json::object& data = json::object_at(*map, {"data"});
+  if (data.size() != 1 || !data.begin()->value().is_string()) {
+    return Error(
+        ErrorCode::invalid,
+        fmt::format("resource modifiers configmap {}/{} must have exactly one key, it has {}", ns, name, data.size()));
+  }
+  std::string text(data.begin()->value().get_string());
+  TRY(backup::ResourceModifiers::parse(text).in(
+      fmt::format("Error in parsing resource modifiers provided in configmap {}/{}", ns, name)));
+  return text;
 }
 
 bool usable(const velero::Backup& backup, bool allow_partial) {
@@ -81,7 +100,7 @@ Result<kube::After> RestoreController::reconcile(const std::string& name, std::s
   restore.status.phase = faults.empty() ? velero::phase::kInProgress : velero::phase::kFailedValidation;
   restore.status.start_timestamp = context_.clock.now();
   if (!faults.empty()) restore.status.completion_timestamp = context_.clock.now();
-  TRY(context_.objects.write_status(restore, VeleroObjects::Metadata::write, stop));
+  TRY(context_.objects.write_status(restore, VeleroObjects::Also::metadata_and_spec, stop));
   context_.metrics.counter("velero_restore_attempt_total", "Restores begun", {{"schedule", restore.spec.schedule_name}})
       .add();
   if (!faults.empty()) {
@@ -131,13 +150,16 @@ Result<std::optional<RestoreController::Source>> RestoreController::find_source(
       return found.error();
     }
   }
+  std::string modifier;
   if (restore.spec.resource_modifier.has_value()) {
-    const Result<json::value> map =
-        context_.api.get(kube::types::config_maps(), context_.objects.ns(), restore.spec.resource_modifier->name, stop);
-    lookups.resource_modifier_fault =
-        map.ok() ? fmt::format("resource modifiers are not supported by this release (ConfigMap {})",
-                               restore.spec.resource_modifier->name)
-                 : velero::missing_modifier_text(context_.objects.ns(), restore.spec.resource_modifier->name);
+    Result<std::string> text = modifier_of(context_, restore.spec.resource_modifier->name, stop);
+    if (text.ok()) {
+      modifier = std::move(*text);
+    } else if (text.error().retryable()) {
+      return text.error();
+    } else {
+      lookups.resource_modifier_fault = text.error().message();
+    }
   }
   faults = velero::validate(restore, lookups);
   if (!faults.empty()) return std::optional<Source>();
@@ -146,7 +168,7 @@ Result<std::optional<RestoreController::Source>> RestoreController::find_source(
     return std::optional<Source>();
   }
   restore.spec.backup_name = chosen->metadata.name;
-  return std::optional(Source{std::move(*chosen), std::move(*location)});
+  return std::optional(Source{std::move(*chosen), std::move(*location), std::move(modifier)});
 }
 
 /// Syncs every available location now; true while the wait for the Backup is not over.
@@ -171,8 +193,16 @@ Status RestoreController::run(velero::Restore restore, const Source& source, std
   const auto work = [&]() -> Result<backup::RestoreOutcome> {
     const location::Location location = TRY(context_.locations.get(source.location.metadata.name, stop));
     PodVolumeRestores volumes(context_, restore, location.object);
-    backup::RestoreRun run{.layout = TRY(velero::Layout::at("")), .restore = restore, .plugins = {}, .restore_wait = {}, .priorities = {}, .tarball = {}, .on_progress = {}, .log = {}};
+    backup::RestoreRun run{.layout = TRY(velero::Layout::at("")),
+                           .restore = restore,
+                           .plugins = {},
+                           .restore_wait = {},
+                           .priorities = {},
+                           .tarball = {},
+                           .on_progress = {},
+                           .log = {}};
     run.plugins = TRY(plugins_of(context_, stop));
+    run.resource_modifier = source.resource_modifier;
     run.restore_wait = context_.options.restore_wait;
     run.parallel = context_.options.restore_parallel;
     BootTime told = context_.clock.boottime();
@@ -208,8 +238,9 @@ Status RestoreController::run(velero::Restore restore, const Source& source, std
     restore.status.warnings = static_cast<int64_t>(outcome->results.warnings.count());
     restore.status.progress = velero::RestoreProgress{outcome->items, outcome->items, {}};
     restore.status.hook_status = velero::HookStatus{outcome->hooks_attempted, outcome->hooks_failed, {}};
-    log.info("restore ended",
-             {{"phase", outcome->phase}, {"errors", outcome->results.errors.count()}, {"warnings", outcome->results.warnings.count()}});
+    log.info("restore ended", {{"phase", outcome->phase},
+                               {"errors", outcome->results.errors.count()},
+                               {"warnings", outcome->results.warnings.count()}});
   } else {
     restore.status.phase = velero::phase::kFailed;
     restore.status.failure_reason = outcome.error().to_string();
@@ -225,7 +256,7 @@ Status RestoreController::finish(const velero::Restore& restore, std::stop_token
   if (phase == velero::phase::kPartiallyFailed) name = "velero_restore_partial_failure_total";
   context_.metrics.counter(name, "Restores by how they ended", {{"schedule", restore.spec.schedule_name}}).add();
   while (true) {
-    Status status = context_.objects.write_status(restore, VeleroObjects::Metadata::write, stop);
+    Status status = context_.objects.write_status(restore, VeleroObjects::Also::metadata, stop);
     if (status.ok() || status.is(ErrorCode::not_found)) return {};
     if (!context_.clock.sleep(stop, std::chrono::milliseconds(500))) return status;
   }

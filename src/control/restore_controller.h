@@ -24,6 +24,7 @@ class RestoreController {
   struct Source {
     velero::Backup backup;
     velero::BackupStorageLocation location;
+    std::string resource_modifier;  ///< YAML; empty: none
   };
   /// The Backup to restore; nothing yet where it may still be synced.
   Result<std::optional<Source>> find_source(velero::Restore& restore, velero::StringList& faults, std::stop_token stop);

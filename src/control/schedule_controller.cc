@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "control/backup_controller.h"
 #include "velero/names.h"
 #include "velero/schedule.h"
 #include "velero/validate.h"
@@ -24,15 +25,23 @@ Result<kube::After> ScheduleController::reconcile(const std::string& name, std::
   if (schedule.status.phase != phase || schedule.status.validation_errors != faults) {
     schedule.status.phase = phase;
     schedule.status.validation_errors = faults;
-    TRY(context_.objects.write_status(schedule, VeleroObjects::Metadata::leave, stop));
+    TRY(context_.objects.write_status(schedule, VeleroObjects::Also::nothing, stop));
   }
   if (!faults.empty()) return kube::After::done();
   const velero::Cron cron = TRY(velero::schedule_cron(schedule));
   velero::ScheduleState state;
   state.now = context_.clock.now();
-  state.backup_running = TRY(running(name, stop));
-  const velero::ScheduleDecision decision = velero::decide(schedule, cron, state);
+  const Past before = TRY(past(schedule, stop));
+  state.backup_running = before.running;
+  velero::ScheduleDecision decision = velero::decide(schedule, cron, state);
   using Act = velero::ScheduleDecision::Act;
+  if (decision.act == Act::wait && before.lost && !before.running && !schedule.spec.paused) {
+    // Its name has the resolution of a second.
+    const bool same_second = velero::scheduled_backup_name(name, state.now) ==
+                             velero::scheduled_backup_name(name, *schedule.status.last_backup);
+    if (same_second) return kube::After::in(kOverlapLook);
+    decision.act = Act::make_backup;
+  }
   switch (decision.act) {
     case Act::make_backup:
       TRY(make_backup(schedule, state.now, stop));
@@ -53,12 +62,24 @@ Result<kube::After> ScheduleController::reconcile(const std::string& name, std::
   return kube::After::in(std::max<Duration>(*decision.next - state.now, std::chrono::milliseconds(10)));
 }
 
-Result<bool> ScheduleController::running(const std::string& schedule, std::stop_token stop) const {
-  const std::string label = fmt::format("{}={}", velero::label::kScheduleName, velero::label_value(schedule));
-  for (const velero::Backup& backup : TRY(context_.objects.list<velero::Backup>(label, stop))) {
-    if (!velero::is_final(backup.status.phase) && backup.status.phase != velero::phase::kDeleting) return true;
+Result<ScheduleController::Past> ScheduleController::past(const velero::Schedule& schedule,
+                                                          std::stop_token stop) const {
+  const std::string& name = schedule.metadata.name;
+  const std::string label = fmt::format("{}={}", velero::label::kScheduleName, velero::label_value(name));
+  std::string last;
+  if (schedule.status.last_backup.has_value()) {
+    last = velero::scheduled_backup_name(name, *schedule.status.last_backup);
   }
-  return false;
+  Past out;
+  for (const velero::Backup& backup : TRY(context_.objects.list<velero::Backup>(label, stop))) {
+    const velero::BackupStatus& status = backup.status;
+    if (!velero::is_final(status.phase) && status.phase != velero::phase::kDeleting) out.running = true;
+    if (backup.metadata.name == last && status.phase == velero::phase::kFailed &&
+        status.failure_reason.starts_with(kControllerLost)) {
+      out.lost = true;
+    }
+  }
+  return out;
 }
 
 Status ScheduleController::make_backup(const velero::Schedule& schedule, Time now, std::stop_token stop) {

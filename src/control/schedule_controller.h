@@ -12,7 +12,11 @@ class ScheduleController {
   [[nodiscard]] Result<kube::After> reconcile(const std::string& name, std::stop_token stop);
 
  private:
-  Result<bool> running(const std::string& schedule, std::stop_token stop) const;
+  struct Past {
+    bool running = false;
+    bool lost = false;  ///< the controller that ran the last one is gone: it is made again at once (safety.md 12)
+  };
+  Result<Past> past(const velero::Schedule& schedule, std::stop_token stop) const;
   Status make_backup(const velero::Schedule& schedule, Time now, std::stop_token stop);
   const Context& context_;
 };

@@ -1,6 +1,7 @@
 // The velero.io objects of one installation, read and written as structs.
 //
-// Statuses are written by merge patch: whole status in one request, so that a reader never sees half of it. Any thread.
+// Statuses are written by merge patch: whole status in one request, so that a reader never sees half of it; members
+// that are not in it any more go. Any thread.
 #pragma once
 
 #include <string>
@@ -64,15 +65,19 @@ class VeleroObjects {
     return velero::decode<T>(made);
   }
 
-  /// Writes the object's status, and its labels, annotations and finalizers where `metadata` says so.
-  enum class Metadata { leave, write };
+  /// Writes the object's status; with `metadata` its labels, annotations and finalizers, with `metadata_and_spec` also
+  /// the spec, defaults filled in.
+  enum class Also { nothing, metadata, metadata_and_spec };
   template <typename T>
-  [[nodiscard]] Status write_status(const T& object, Metadata metadata = Metadata::leave,
-                                    std::stop_token stop = {}) const {
+  [[nodiscard]] Status write_status(const T& object, Also also = Also::nothing, std::stop_token stop = {}) const {
+    const json::value stored = TRY(api_.get(type<T>(), ns_, object.metadata.name, stop));
     const json::object encoded = velero::encode(object);
     json::object patch;
-    if (const json::value* status = encoded.if_contains("status")) patch["status"] = *status;
-    if (metadata == Metadata::write) {
+    patch["status"] = without_stale(json::object_at(stored, {"status"}), json::object_at(encoded, {"status"}));
+    if (also == Also::metadata_and_spec) {
+      if (const json::value* spec = encoded.if_contains("spec")) patch["spec"] = *spec;
+    }
+    if (also != Also::nothing) {
       json::object meta;
       for (const char* field : {"labels", "annotations", "finalizers"}) {
         if (const json::value* part = json::find(encoded, {"metadata", field})) meta[field] = *part;
@@ -102,6 +107,18 @@ class VeleroObjects {
   [[nodiscard]] const std::string& ns() const { return ns_; }
 
  private:
+  /// `next` as a merge patch of `stored`: with a null for each member that is left out.
+  [[nodiscard]] static json::object without_stale(const json::object& stored, json::object next) {
+    for (const auto& [key, value] : stored) {
+      json::value* wanted = next.if_contains(key);
+      if (wanted == nullptr) {
+        next[key] = json::value();
+      } else if (wanted->is_object() && value.is_object()) {
+        *wanted = without_stale(value.get_object(), std::move(wanted->get_object()));
+      }
+    }
+    return next;
+  }
   template <typename T>
   [[nodiscard]] static const kube::ResourceType& type() {
     return kube::types::velero(kPlural<T>);
