@@ -24,13 +24,19 @@ Result<kube::After> Deletion::reconcile(const std::string& name, std::stop_token
   }
   Result<velero::Backup> backup = context_.objects.get<velero::Backup>(request.spec.backup_name, stop);
   Status status;
+  const bool begun = request.status.phase == velero::phase::kInProgress;
   if (backup.is(ErrorCode::not_found)) {
-    status = Error(ErrorCode::not_found, "backup not found");
+    // Where the deletion had begun, the object was the last that had to go.
+    if (!begun) status = Error(ErrorCode::not_found, "backup not found");
   } else if (!backup) {
     return backup.error();
   } else if (backup->status.phase == velero::phase::kInProgress) {
     status = Error(ErrorCode::conflict, "backup is still in progress");
   } else {
+    if (!begun) {
+      request.status.phase = velero::phase::kInProgress;
+      TRY(context_.objects.write_status(request, VeleroObjects::Also::nothing, stop));
+    }
     status = remove_backup(*backup, stop);
   }
   if (!status && status.error().retryable()) return status.error();
