@@ -34,11 +34,14 @@ Result<BackupContents> read_backup(objstore::Store& store, const velero::Layout&
   if (!metadata) return std::move(metadata).error();
   velero::Backup object = TRY(velero::decode_metadata(*metadata).in(metadata_key));
   const std::string contents_key = layout.key(BackupFile::contents, backup);
-  Result<Tarball> tarball = Tarball::read(store_source(store, contents_key, stop), limits, stop);
-  if (tarball.is(ErrorCode::not_found)) {
+  // Asked apart: a scratch directory that is missing here is another thing than a tarball that is missing there.
+  const Result<objstore::ObjectMeta> there = store.head(contents_key, stop);
+  if (there.is(ErrorCode::not_found)) {
     return Error(ErrorCode::not_found, contents_key + " is missing",
                  "the backup's objects are lost; its volumes may still be in the repositories");
   }
+  if (!there) return there.error();
+  Result<Tarball> tarball = Tarball::read(store_source(store, contents_key, stop), limits, stop);
   if (!tarball) return std::move(tarball).error().in(contents_key);
 
   BackupContents contents{std::move(object), std::move(*tarball), {}, {}};

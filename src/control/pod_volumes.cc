@@ -30,7 +30,11 @@ Result<bool> agent_runs_on(const Context& context, const std::string& node, std:
   const kube::ListPage page =
       TRY(kube::list_all(context.api, kube::types::pods(), context.objects.ns(), options, std::move(stop)));
   return std::any_of(page.items.begin(), page.items.end(), [](const json::value& pod) {
-    return json::string_at(pod, {"status", "phase"}) == "Running";
+    // A crash-looping agent's pod is Running too: only a ready one works.
+    for (const json::value& condition : json::array_at(pod, {"status", "conditions"})) {
+      if (json::string_at(condition, {"type"}) == "Ready") return json::string_at(condition, {"status"}) == "True";
+    }
+    return false;
   });
 }
 

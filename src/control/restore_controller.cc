@@ -201,6 +201,7 @@ Status RestoreController::run(velero::Restore restore, const Source& source, std
                            .tarball = {},
                            .on_progress = {},
                            .log = {}};
+    run.tarball.spill_directory = context_.options.spill_directory;
     run.plugins = TRY(plugins_of(context_, stop));
     run.resource_modifier = source.resource_modifier;
     run.restore_wait = context_.options.restore_wait;

@@ -103,7 +103,7 @@ int controller(const config::Arguments& arguments) {
 }
 
 Status print_object(const config::Arguments& arguments) {
-  constexpr uint64_t kPart = 512 * 1024;
+  const auto part = static_cast<uint64_t>(arguments.number("length"));
   const Cluster cluster = TRY(open_cluster(process_surroundings(), arguments));
   const location::Location location = TRY(location::open_location(*cluster.api, cluster.ns, arguments.positional(0)));
   const std::string key = arguments.positional(1);
@@ -111,7 +111,7 @@ Status print_object(const config::Arguments& arguments) {
   const auto offset = static_cast<uint64_t>(arguments.number("offset"));
   std::string bytes;
   if (offset < meta.size)
-    bytes = TRY(location.store->get(key, objstore::Range{offset, std::min(kPart, meta.size - offset)}));
+    bytes = TRY(location.store->get(key, objstore::Range{offset, std::min(part, meta.size - offset)}));
   fmt::print("{}\n{}\n", meta.size, to_base64(bytes));
   return {};
 }
@@ -196,6 +196,7 @@ config::Command read_object_command() {
   command.summary = "Print a part of an object of a backup location: its whole size, then the part in base64";
   command.options.push_back(
       {.name = "offset", .kind = Kind::number, .help = "first byte of the part", .fallback = "0"});
+  command.options.push_back({.name = "length", .kind = Kind::number, .help = "bytes of the part", .fallback = "524288"});
   command.positionals = {{"LOCATION", "name of the BackupStorageLocation"}, {"KEY", "key below its prefix"}};
   command.hidden = true;
   command.run = read_object;
