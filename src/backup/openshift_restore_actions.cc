@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "backup/actions.h"
 #include "backup/json_edit.h"
 #include "base/text.h"
@@ -54,6 +56,16 @@ Result<Outcome> any(Objects object, const RestoreFacts& facts) {
   return out;
 }
 
+/// True where a volume of one of its pods (NAME-VERSION-SUFFIX) comes back. The annotations alone do not tell: they
+/// know of volumes that pods opted in, not of those that a backup takes by default. Two pods would share the volume.
+bool data_comes_back(const json::object& config, const RestoreFacts& facts) {
+  const std::string ns = json::string_at(config, {"metadata", "namespace"});
+  const std::string prefix = json::string_at(config, {"metadata", "name"}) + "-";
+  return std::any_of(facts.volumes.begin(), facts.volumes.end(), [&](const RestoredVolume& volume) {
+    return volume.pod_namespace == ns && volume.pod.starts_with(prefix);
+  });
+}
+
 Result<Outcome> deployment_config(Objects config, const RestoreFacts& facts) {
   Outcome out{.object = config};
   json::object& object = out.object;
@@ -64,7 +76,7 @@ Result<Outcome> deployment_config(Objects config, const RestoreFacts& facts) {
   const bool annotated = has_annotation(object, "oadp.openshift.io/includes-dm-dc-fix");
   const bool held = annotation(object, "oadp.openshift.io/pods-have-volumes") == "true" ||
                     annotation(object, "oadp.openshift.io/has-pod-restore-hooks") == "true" ||
-                    (facts.default_fs_backup && !annotated);
+                    (facts.default_fs_backup && !annotated) || data_comes_back(object, facts);
   const int64_t replicas = json::int_at(object, {"spec", "replicas"});
   if (!held || replicas <= 0) return out;
   const bool paused = json::bool_at(object, {"spec", "paused"});

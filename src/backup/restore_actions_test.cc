@@ -250,6 +250,30 @@ spec: {replicas: 3, paused: true, triggers: [{imageChangeParams: {from: {namespa
   EXPECT_EQ(json::int_at(left, {"spec", "replicas"}), 3);
 }
 
+TEST(OpenShiftRestoreActions, ADeploymentConfigWhoseDataComesBackIsHeldWhateverItsAnnotationsSay) {
+  RestoreFacts facts = mapped_facts();
+  facts.openshift_version = "4.12";
+  RestoredVolume volume;
+  volume.pod_namespace = "a";
+  volume.pod = "d-1-x2c4v";
+  volume.volume = "v";
+  facts.volumes = {volume};
+  const json::object config = yaml::parse(R"(
+kind: DeploymentConfig
+metadata: {name: d, namespace: a, annotations: {
+  oadp.openshift.io/includes-dm-dc-fix: "true", oadp.openshift.io/pods-have-volumes: "false"}}
+spec: {replicas: 3}
+)")
+                                  ->as_object();
+  const Result<Outcome> held = run_restore_actions("deploymentconfigs.apps.openshift.io", config, facts);
+  ASSERT_TRUE(held.ok());
+  EXPECT_EQ(json::int_at(held->object, {"spec", "replicas"}, 9), 0);
+  facts.volumes[0].pod = "other-1-x2c4v";
+  const Result<Outcome> left = run_restore_actions("deploymentconfigs.apps.openshift.io", config, facts);
+  ASSERT_TRUE(left.ok());
+  EXPECT_EQ(json::int_at(left->object, {"spec", "replicas"}), 3);
+}
+
 TEST(OpenShiftRestoreActions, PodsOfConfigsAreCutOffAndOthersLeftToTheirOwners) {
   RestoreFacts facts = mapped_facts();
   RestoredVolume volume;

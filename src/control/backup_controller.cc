@@ -82,6 +82,10 @@ Result<bool> BackupController::prepare(velero::Backup& backup, std::stop_token s
   if (spec.default_volumes_to_restic.has_value() && !spec.default_volumes_to_fs_backup.has_value()) {
     spec.default_volumes_to_fs_backup = spec.default_volumes_to_restic;
   }
+  // What this server takes for granted must stand in the stored Backup: a restore elsewhere decides by it.
+  if (!spec.default_volumes_to_fs_backup.has_value()) {
+    spec.default_volumes_to_fs_backup = context_.options.default_volumes_to_fs_backup;
+  }
   if (!spec.ttl.has_value() || *spec.ttl == Duration::zero()) spec.ttl = context_.options.default_backup_ttl;
   if (!spec.item_operation_timeout.has_value())
     spec.item_operation_timeout = context_.options.default_item_operation_timeout;
