@@ -196,7 +196,8 @@ config::Command read_object_command() {
   command.summary = "Print a part of an object of a backup location: its whole size, then the part in base64";
   command.options.push_back(
       {.name = "offset", .kind = Kind::number, .help = "first byte of the part", .fallback = "0"});
-  command.options.push_back({.name = "length", .kind = Kind::number, .help = "bytes of the part", .fallback = "524288"});
+  command.options.push_back(
+      {.name = "length", .kind = Kind::number, .help = "bytes of the part", .fallback = "524288"});
   command.positionals = {{"LOCATION", "name of the BackupStorageLocation"}, {"KEY", "key below its prefix"}};
   command.hidden = true;
   command.run = read_object;
