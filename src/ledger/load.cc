@@ -46,12 +46,14 @@ class Record {
 
 class Poster {
  public:
-  Poster(net::HttpClient& client, Record& record, std::string targets_file, std::string prefix, Duration pause)
+  Poster(net::HttpClient& client, Record& record, std::string targets_file, std::string prefix, Duration pause,
+         Duration timeout)
       : client_(client),
         record_(record),
         targets_file_(std::move(targets_file)),
         prefix_(std::move(prefix)),
-        pause_(pause) {}
+        pause_(pause),
+        timeout_(timeout) {}
 
   Status run(std::stop_token stop) {
     TRY(read_targets());
@@ -83,7 +85,7 @@ class Poster {
     net::Request request;
     request.method = "POST";
     request.url = target + "/entries";
-    request.timeout = std::chrono::seconds(30);
+    request.timeout = timeout_;
     request.body = json::compact(json::object{{"key", key}, {"amount", amount}});
     const int64_t sent = system_clock().now().time_since_epoch().count();
     const Result<net::Response> response = client_.send(request);
@@ -107,6 +109,7 @@ class Poster {
   const std::string targets_file_;
   const std::string prefix_;
   const Duration pause_;
+  const Duration timeout_;
   std::vector<std::string> targets_;
   size_t turn_ = 0;
 };
@@ -120,7 +123,8 @@ Status run_load(const config::Arguments& arguments, const sigset_t& ends) {
     std::vector<std::jthread> threads;
     for (int64_t i = 0; i < arguments.number("threads"); ++i) {
       threads.emplace_back([&, prefix = random_hex(6)](std::stop_token stop) {
-        Poster poster(*client, *record, arguments.text("targets"), prefix, arguments.duration("pause"));
+        Poster poster(*client, *record, arguments.text("targets"), prefix, arguments.duration("pause"),
+                      arguments.duration("timeout"));
         Status status = poster.run(std::move(stop));
         if (status.ok()) return;
         std::lock_guard lock(mutex);
@@ -158,7 +162,11 @@ config::Command root() {
                       {.name = "pause",
                        .kind = Kind::duration,
                        .help = "rest of a thread between its posts",
-                       .fallback = "0s"}},
+                       .fallback = "0s"},
+                      {.name = "timeout",
+                       .kind = Kind::duration,
+                       .help = "a post without an answer is given up after this long",
+                       .fallback = "30s"}},
           .run = run};
 }
 

@@ -23,6 +23,8 @@ namespace holdfast::ledger {
 namespace {
 
 constexpr const char* kManifestName = "MANIFEST.json";
+// The verdict of the first start on restored data, for the starts after it.
+constexpr const char* kVerdictName = "RESTORED.json";
 // What the volume holds but a manifest does not: itself, and the mark that a restore leaves.
 const std::set<std::string> kSkipped = {kManifestName, ".velero", "lost+found"};
 
@@ -57,10 +59,28 @@ struct Verdict {
   std::vector<std::string> differences;
 };
 
+json::object to_json(const Verdict& verdict) {
+  return {{"restored", verdict.restored},
+          {"equal", verdict.restored && verdict.differences.empty()},
+          {"entries", verdict.entries},
+          {"manifest_sha256", verdict.manifest_sha256},
+          {"differences", json::from_strings(verdict.differences)}};
+}
+
+/// The verdict that an earlier start left; that of a volume that was never restored where there is none.
+Result<Verdict> earlier_verdict(const std::string& directory) {
+  const Result<std::string> text = read_file(directory + "/" + kVerdictName);
+  if (text.is(ErrorCode::not_found)) return Verdict{};
+  if (!text) return text.error();
+  const json::value v = TRY(json::parse(*text).in(kVerdictName));
+  return Verdict{json::bool_at(v, {"restored"}), static_cast<size_t>(json::int_at(v, {"entries"})),
+                 json::string_at(v, {"manifest_sha256"}), json::strings(json::array_at(v, {"differences"}))};
+}
+
 Result<Verdict> compare_with_manifest(const std::string& directory, ManifestReader& reader) {
   const std::string path = directory + "/" + kManifestName;
   const Result<std::string> text = read_file(path);
-  if (text.is(ErrorCode::not_found)) return Verdict{};
+  if (text.is(ErrorCode::not_found)) return earlier_verdict(directory);
   if (!text) return text.error();
   Verdict verdict{true, 0, digest(*text), {}};
   const Result<json::value> parsed = json::parse(*text);
@@ -82,9 +102,12 @@ class RunningService final : public Service {
 
   Status open() {
     verdict_ = TRY(compare_with_manifest(options_.directory, reader_));
-    if (verdict_.restored) {
+    const std::string manifest = options_.directory + "/" + kManifestName;
+    if (std::error_code error; std::filesystem::exists(manifest, error)) {
       log_.info("compared the volume with its manifest",
                 {{"entries", verdict_.entries}, {"differences", verdict_.differences.size()}});
+      // The pod may be replaced before anybody has asked: the verdict outlives it on the volume.
+      TRY(write_file_atomically(options_.directory + "/" + kVerdictName, json::compact(to_json(verdict_))));
       TRY(remove_manifest());
     }
     book_ = TRY(Book::open(options_.directory, options_.database_min));
@@ -158,13 +181,7 @@ class RunningService final : public Service {
         {"sum", totals.sum}, {"count", totals.count}, {"last_id", totals.last_id}, {"instance", instance_}};
   }
 
-  Result<json::value> restored() const {
-    return json::object{{"restored", verdict_.restored},
-                        {"equal", verdict_.restored && verdict_.differences.empty()},
-                        {"entries", verdict_.entries},
-                        {"manifest_sha256", verdict_.manifest_sha256},
-                        {"differences", json::from_strings(verdict_.differences)}};
-  }
+  Result<json::value> restored() const { return to_json(verdict_); }
 
   Result<json::value> freeze(const std::string& max_text) {
     const Duration max = TRY(parse_go_duration(max_text.empty() ? "30s" : max_text));
@@ -181,6 +198,8 @@ class RunningService final : public Service {
     }
     const BootTime end = clock_.boottime();
     frozen_since_ = begin;
+    frozen_ms_.reset();
+    taken_ = taken;
     limiter_ =
         std::jthread([this, left = max - (end - begin)](std::stop_token stop) { thaw_after(std::move(stop), left); });
     return json::object{{"taken", format_rfc3339_nano(taken)},
@@ -219,13 +238,18 @@ class RunningService final : public Service {
     // The manifest goes before the first new write, so that it never lies about the files beside it.
     TRY(remove_manifest());
     book_->thaw();
-    return json::object{{"frozen_ms", milliseconds(clock_.boottime() - frozen_since_)}};
+    frozen_ms_ = milliseconds(clock_.boottime() - frozen_since_);
+    return json::object{{"frozen_ms", *frozen_ms_}};
   }
 
   Result<json::value> manifest() {
     std::lock_guard lock(freeze_mutex_);
     if (manifest_text_.empty()) return Error(ErrorCode::not_found, "there was no freeze yet");
-    return json::object{{"sha256", digest(manifest_text_)}, {"manifest", manifest_text_}};
+    return json::object{{"sha256", digest(manifest_text_)},
+                        {"taken", format_rfc3339_nano(taken_)},
+                        {"manifest_ms", manifest_ms_},
+                        {"frozen_ms", frozen_ms_ ? json::value(*frozen_ms_) : json::value(nullptr)},
+                        {"manifest", manifest_text_}};
   }
 
   const ServiceOptions options_;
@@ -239,6 +263,8 @@ class RunningService final : public Service {
   BootTime frozen_since_{};
   std::string manifest_text_;
   double manifest_ms_ = 0;
+  Time taken_{};
+  std::optional<double> frozen_ms_;  ///< of the last freeze, once it was thawed
   std::jthread limiter_;
   std::unique_ptr<net::HttpServer> server_;
 };
