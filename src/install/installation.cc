@@ -104,7 +104,7 @@ Result<std::vector<json::value>> installation(const Options& options) {
   out.emplace_back(namespace_object(options.ns));
   for (json::value& object : rights(options)) out.push_back(std::move(object));
   if (options.credentials) out.emplace_back(credentials_secret(options));
-  if (options.location || !options.store_directory.empty()) {
+  if (options.location || (options.default_location && !options.store_directory.empty())) {
     json::object location = encode(default_location(options));
     location.erase("status");
     out.emplace_back(std::move(location));

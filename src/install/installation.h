@@ -51,6 +51,7 @@ struct Options {
   /// A directory of every node that serves as the store: the location is of provider holdfast.dev/directory, and the
   /// directory is mounted at the same path into all pods. Absolute; excludes `location`.
   std::string store_directory = {};
+  bool default_location = true;  ///< false: the store directory is mounted, but no location is made of it
   std::optional<std::string> credentials = {};  ///< content of Secret cloud-credentials; none: no Secret
   RestoreAccount restore_account = RestoreAccount::shared;
   StringMap pod_annotations = {};

@@ -32,6 +32,7 @@ const kube::ResourceType kDaemonSets{.group = "apps",
 
 Status location_from(const config::Arguments& arguments, install::Options& options) {
   options.store_directory = arguments.text("store-directory");
+  options.default_location = !arguments.boolean("no-default-backup-location");
   if (!options.store_directory.empty() || arguments.boolean("no-default-backup-location")) return {};
   if (arguments.text("bucket").empty() || arguments.text("provider").empty())
     return Error(ErrorCode::invalid, "--provider and --bucket are required",
@@ -193,7 +194,7 @@ std::vector<config::Option> location_options() {
        .value_name = "PATH"},
       {.name = "secret-file", .help = "file with the object store's credentials", .value_name = "FILE"},
       {.name = "no-secret", .kind = Kind::boolean, .help = "make no Secret with credentials"},
-      {.name = "no-default-backup-location", .kind = Kind::boolean, .help = "make no backup location"},
+      {.name = "no-default-backup-location", .kind = Kind::boolean, .help = "make no backup location; a store directory is mounted all the same"},
       {.name = "cacert", .help = "certificates to trust for the object store", .value_name = "FILE"},
   };
 }
