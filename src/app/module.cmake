@@ -10,6 +10,7 @@ holdfast_module(app
     cli/completion.cc
     cli/controller.cc
     cli/debug.cc
+    cli/demo.cc
     cli/docs.cc
     cli/download.cc
     cli/install.cc
@@ -36,7 +37,7 @@ holdfast_module(app
     cli/uninstall.cc
     cli/verb_first.cc
     cli/version.cc
-  DEPS base config velero net objstore kube repo install location node control sandbox
+  DEPS base config velero net objstore kube repo install location node control sandbox demo
   LIBS PkgConfig::ARCHIVE
   TESTS cli/create_test.cc cli/golden_test.cc cli/install_test.cc cli/kit_test.cc cli/root_test.cc)
 

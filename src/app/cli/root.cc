@@ -15,7 +15,7 @@ config::Command root_command(const Surroundings& surroundings) {
                       debug_command(surroundings), docs_command(surroundings), completion_command(),
                       controller_command(), node_agent_command(surroundings), restore_helper_command(surroundings),
                       mover_command(surroundings), read_object_command(), sandbox_command(),
-                      sandbox_internal_command()},
+                      sandbox_internal_command(), demo_command(surroundings)},
   };
   for (config::Command& command : verb_first_commands(surroundings)) root.subcommands.push_back(std::move(command));
   return root;
