@@ -71,6 +71,19 @@ TEST(CommandLine, ReadsOptionsBeforeAndAfterTheVerb) {
   }
 }
 
+TEST(CommandLine, AnObjectMayBeNamedLikeACommand) {
+  for (const std::string name : {"backup", "create", "holdfast"}) {
+    for (const auto& words : {std::vector<std::string>{"backup", "create", name, "--workers", "3"},
+                              std::vector<std::string>{"-n", "backup", "backup", "create", "--workers", "3", name}}) {
+      const Result<Parsed> parsed = parse_words(words);
+      ASSERT_TRUE(parsed.ok()) << parsed.error().to_string();
+      EXPECT_EQ(parsed->command->name, "create");
+      EXPECT_THAT(parsed->arguments.positionals(), ElementsAre(name));
+      EXPECT_EQ(parsed->arguments.number("workers"), 3);
+    }
+  }
+}
+
 TEST(CommandLine, BooleansHaveThreeStates) {
   EXPECT_EQ(parse_words({"backup", "create", "b"})->arguments.optional_boolean("snapshot-volumes"), std::nullopt);
   EXPECT_EQ(parse_words({"backup", "create", "b", "--snapshot-volumes=false"})

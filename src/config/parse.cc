@@ -86,9 +86,10 @@ class Parser {
 
   Result<Parsed> parse(const Command& root, const std::vector<std::string>& words) {
     CLI::App app;
-    build(app, root);
+    std::vector<std::string> reversed = find_path(root, words);
+    build(app, root, 0);
     // CLI11 takes the words in reverse.
-    std::vector<std::string> reversed(words.rbegin(), words.rend());
+    std::reverse(reversed.begin(), reversed.end());
     bool help_wanted = false;
     try {
       app.parse(reversed);
@@ -99,7 +100,7 @@ class Parser {
     }
     Parsed parsed;
     parsed.help_wanted = help_wanted;
-    TRY(collect(app, root, parsed));
+    TRY(collect(app, root, 0, parsed));
     return parsed;
   }
 
@@ -109,8 +110,49 @@ class Parser {
     std::vector<std::string> raw;
   };
 
-  void build(CLI::App& app, const Command& command) {
-    app.name(command.name);
+  /// What stands for a command's name in the words that CLI11 gets: nothing that a user types.
+  static std::string marked(const Command& command) { return "\x01" + command.name; }
+
+  /// True where the next word is this option's value.
+  bool takes_next(const Command& root, const std::string& word) const {
+    if (word.find('=') != std::string::npos || (word[1] != '-' && word.size() > 2)) return false;
+    std::vector<const Command*> known = path_;
+    known.push_back(&root);
+    for (const Command* command : known) {
+      for (const Option& option : command->options) {
+        const bool named = word[1] == '-' ? word.substr(2) == option.name ||
+                                                std::find(option.old_names.begin(), option.old_names.end(),
+                                                          word.substr(2)) != option.old_names.end()
+                                          : word.size() == 2 && option.letter == word[1];
+        if (named) return option.kind != Kind::boolean;
+      }
+    }
+    return false;
+  }
+
+  /// Finds the commands that the words name and marks them. CLI11 would take any later word that is a command's name
+  /// for that command; an object may be named like a verb.
+  std::vector<std::string> find_path(const Command& root, std::vector<std::string> words) {
+    const Command* at = &root;
+    for (size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
+      std::string& word = words[i];
+      if (word.size() > 1 && word[0] == '-') {
+        if (takes_next(root, word)) ++i;
+        continue;
+      }
+      const auto found = std::find_if(at->subcommands.begin(), at->subcommands.end(), [&](const Command& sub) {
+        return sub.name == word || std::find(sub.aliases.begin(), sub.aliases.end(), word) != sub.aliases.end();
+      });
+      if (found == at->subcommands.end()) break;
+      at = &*found;
+      path_.push_back(at);
+      word = marked(*at);
+    }
+    return words;
+  }
+
+  void build(CLI::App& app, const Command& command, size_t depth) {
+    if (depth == 0) app.name(command.name);
     app.set_help_flag();
     app.add_flag("-h,--help")->configurable(false);
     app.fallthrough();
@@ -129,23 +171,19 @@ class Parser {
     if (!command.positionals.empty()) {
       app.add_option(command.positionals.front().name, *rest)->expected(-1);
     }
-    for (const Command& sub : command.subcommands) {
-      CLI::App* child = app.add_subcommand(sub.name);
-      for (const std::string& alias : sub.aliases) child->alias(alias);
-      build(*child, sub);
-    }
+    if (depth < path_.size()) build(*app.add_subcommand(marked(*path_[depth])), *path_[depth], depth + 1);
   }
 
-  Status collect(CLI::App& app, const Command& command, Parsed& parsed) {
+  Status collect(CLI::App& app, const Command& command, size_t depth, Parsed& parsed) {
     parsed.command = &command;
     parsed.arguments.path_.push_back(command.name);
     if (app.count("--help") > 0) parsed.help_wanted = true;
     for (Slot* slot : by_app_[&app]) {
       parsed.arguments.values_.insert_or_assign(slot->option->name, TRY(decide(*slot)));
     }
-    for (const Command& sub : command.subcommands) {
-      CLI::App* child = app.get_subcommand(sub.name);
-      if (child->parsed()) return collect(*child, sub, parsed);
+    if (depth < path_.size()) {
+      CLI::App* child = app.get_subcommand(marked(*path_[depth]));
+      if (child->parsed()) return collect(*child, *path_[depth], depth + 1, parsed);
     }
     parsed.arguments.positionals_ = *positionals_of_[&app];
     if (parsed.help_wanted) return {};
@@ -194,6 +232,7 @@ class Parser {
 
   const Environment& environment_;
   const json::object* file_;
+  std::vector<const Command*> path_;  // below the root
   std::vector<std::unique_ptr<Slot>> slots_;
   std::map<const CLI::App*, std::vector<Slot*>> by_app_;
   std::vector<std::unique_ptr<std::vector<std::string>>> positionals_;
