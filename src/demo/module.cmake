@@ -2,3 +2,8 @@ holdfast_module(demo
   SOURCES checks.cc ledger_client.cc load.cc page.cc progress.cc report.cc sandbox_sites.cc site_view.cc story.cc
   DEPS base config crypto velero net kube sandbox
   TESTS checks_test.cc report_test.cc site_view_test.cc)
+
+if(BUILD_TESTING)
+  add_test(NAME demo_sandbox COMMAND ${CMAKE_SOURCE_DIR}/tests/demo/run.sh ${CMAKE_BINARY_DIR})
+  set_tests_properties(demo_sandbox PROPERTIES LABELS story SKIP_RETURN_CODE 77 TIMEOUT 600 RUN_SERIAL ON)
+endif()
