@@ -252,7 +252,8 @@ Check check_mid_write(const Facts& facts) {
       if (before_the_loss(posting, application) && !posting.acknowledged && posting.sent <= facts.lost &&
           posting.answered >= facts.lost)
         ++unanswered;
-    const double quiet = outage.last_before ? seconds(facts.lost - *outage.last_before) : 1e9;
+    // An answer may still arrive between the clock's reading and the kill.
+    const double quiet = outage.last_before ? std::max(0.0, seconds(facts.lost - *outage.last_before)) : 1e9;
     const std::string text = fmt::format("{}: last acknowledgement {:.3f} s before the loss, {} posts on their way",
                                          application.name, quiet, unanswered);
     quiet<1 || unanswered> 0 ? out.good(text) : out.fault(text);

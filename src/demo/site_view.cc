@@ -94,9 +94,10 @@ Status SiteView::apply(const std::vector<json::value>& objects, std::stop_token 
   for (const json::value& object : objects) {
     const kube::ResourceType type = TRY(type_of(object, stop));
     const std::string ns = json::string_at(object, {"metadata", "namespace"});
-    const Result<json::value> made = api_.create(type, ns, object, {}, stop);
-    if (!made.ok() && !made.is(ErrorCode::exists))
-      return made.error().in(fmt::format("create {}/{}", type.kind, json::string_at(object, {"metadata", "name"})));
+    const std::string name = json::string_at(object, {"metadata", "name"});
+    const kube::WriteOptions options{.field_manager = "holdfast-demo"};
+    TRY(api_.patch(type, ns, name, kube::PatchKind::apply, object, options, stop)
+            .in(fmt::format("apply {}/{}", type.kind, name)));
   }
   return {};
 }

@@ -17,7 +17,8 @@ class SiteView {
   /// `api` must outlive it.
   explicit SiteView(kube::Api& api) : api_(api) {}
 
-  /// Creates the objects in order; what is there already stays. invalid: a kind that the cluster does not serve.
+  /// Server-side apply of the objects in order, so that the cluster knows what a user asked for (a restore keeps node
+  /// ports that one did). invalid: a kind that the cluster does not serve.
   [[nodiscard]] Status apply(const std::vector<json::value>& objects, std::stop_token stop);
   /// One line for each of the objects that is missing here or differs in what was asked for.
   [[nodiscard]] Result<std::vector<std::string>> differences(const std::vector<json::value>& objects,
