@@ -256,7 +256,8 @@ Check check_mid_write(const Facts& facts) {
     const double quiet = outage.last_before ? std::max(0.0, seconds(facts.lost - *outage.last_before)) : 1e9;
     const std::string text = fmt::format("{}: last acknowledgement {:.3f} s before the loss, {} posts on their way",
                                          application.name, quiet, unanswered);
-    quiet<1 || unanswered> 0 ? out.good(text) : out.fault(text);
+    const bool mid_write = unanswered > 0 || quiet < 1;
+    mid_write ? out.good(text) : out.fault(text);
   }
   return out.check();
 }
