@@ -34,7 +34,7 @@ Result<bool> agent_runs_on(const Context& context, const std::string& node, std:
     for (const json::value& condition : json::array_at(pod, {"status", "conditions"})) {
       if (json::string_at(condition, {"type"}) == "Ready") return json::string_at(condition, {"status"}) == "True";
     }
-    return false;
+    return json::string_at(pod, {"status", "phase"}) == "Running";
   });
 }
 
