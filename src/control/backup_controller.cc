@@ -62,8 +62,14 @@ Result<kube::After> BackupController::reconcile(const std::string& name, std::st
   Result<velero::Backup> found = context_.objects.get<velero::Backup>(name, stop);
   if (found.is(ErrorCode::not_found)) return kube::After::done();
   velero::Backup backup = TRY(std::move(found));
+  // Set InProgress by a write whose answer was lost: nobody else runs it.
+  if (backup.status.phase == velero::phase::kInProgress && begun_.erase(backup.metadata.uid) > 0) {
+    TRY(run(std::move(backup), stop));
+    return kube::After::done();
+  }
   if (!untouched(backup.status.phase)) return kube::After::done();
   const bool valid = TRY(prepare(backup, stop));
+  if (valid) begun_.insert(backup.metadata.uid);
   TRY(context_.objects.write_status(backup, VeleroObjects::Also::metadata_and_spec, stop));
   context_.metrics.counter("velero_backup_attempt_total", "Backups begun", {{"schedule", schedule_of(backup)}}).add();
   if (!valid) {
@@ -72,6 +78,7 @@ Result<kube::After> BackupController::reconcile(const std::string& name, std::st
                        {{"backup", name}, {"error", fmt::format("{}", backup.status.validation_errors.front())}});
     return kube::After::done();
   }
+  begun_.erase(backup.metadata.uid);
   TRY(run(std::move(backup), stop));
   return kube::After::done();
 }

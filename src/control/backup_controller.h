@@ -20,6 +20,7 @@ class BackupController {
   explicit BackupController(const Context& context) : context_(context) {}
   /// To be called once after winning the lease, before any reconcile.
   [[nodiscard]] Status take_over(std::stop_token stop);
+  /// One call at a time.
   [[nodiscard]] Result<kube::After> reconcile(const std::string& name, std::stop_token stop);
 
  private:
@@ -29,6 +30,7 @@ class BackupController {
   Status finish(const velero::Backup& backup, std::stop_token stop);
   void count(const velero::Backup& backup);
   const Context& context_;
+  std::set<std::string> begun_;  ///< uids of Backups that were set InProgress and have not been run yet
 };
 
 }  // namespace holdfast::control

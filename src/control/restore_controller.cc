@@ -85,6 +85,11 @@ Result<kube::After> RestoreController::reconcile(const std::string& name, std::s
     TRY(end_of(restore, stop));
     return kube::After::done();
   }
+  if (restore.status.phase == velero::phase::kInProgress) {
+    // Set so by a write whose answer was lost: nobody else runs it.
+    if (auto begun = begun_.extract(restore.metadata.uid)) TRY(run(std::move(restore), begun.mapped(), stop));
+    return kube::After::done();
+  }
   if (!restore.status.phase.empty() && restore.status.phase != velero::phase::kNew) return kube::After::done();
   velero::StringList faults;
   const std::optional<Source> source = TRY(find_source(restore, faults, stop));
@@ -100,6 +105,7 @@ Result<kube::After> RestoreController::reconcile(const std::string& name, std::s
   restore.status.phase = faults.empty() ? velero::phase::kInProgress : velero::phase::kFailedValidation;
   restore.status.start_timestamp = context_.clock.now();
   if (!faults.empty()) restore.status.completion_timestamp = context_.clock.now();
+  if (source.has_value() && faults.empty()) begun_.insert_or_assign(restore.metadata.uid, *source);
   TRY(context_.objects.write_status(restore, VeleroObjects::Also::metadata_and_spec, stop));
   context_.metrics.counter("velero_restore_attempt_total", "Restores begun", {{"schedule", restore.spec.schedule_name}})
       .add();
@@ -107,6 +113,7 @@ Result<kube::After> RestoreController::reconcile(const std::string& name, std::s
     context_.log.error("restore is not valid", {{"restore", name}, {"error", faults.front()}});
     return kube::After::done();
   }
+  begun_.erase(restore.metadata.uid);
   TRY(run(std::move(restore), *source, stop));
   return kube::After::done();
 }

@@ -18,6 +18,7 @@ class RestoreController {
  public:
   RestoreController(const Context& context, BackupSync& sync) : context_(context), sync_(sync) {}
   [[nodiscard]] Status take_over(std::stop_token stop);
+  /// One call at a time.
   [[nodiscard]] Result<kube::After> reconcile(const std::string& name, std::stop_token stop);
 
  private:
@@ -36,6 +37,7 @@ class RestoreController {
   const Context& context_;
   BackupSync& sync_;
   std::mutex mutex_;
+  std::map<std::string, Source> begun_;         ///< by uid: set InProgress and not run yet
   std::map<std::string, BootTime> first_seen_;  ///< by uid: since when it waits for its Backup
 };
 
