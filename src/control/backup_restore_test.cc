@@ -43,7 +43,7 @@ class Cluster {
     if (agent) {
       api.seed_yaml(
           "{apiVersion: v1, kind: Pod, metadata: {name: node-agent-x, namespace: velero, labels: {name: node-agent}}, "
-          "spec: {nodeName: n1}, status: {phase: Running}}");
+          "spec: {nodeName: n1}, status: {phase: Running, conditions: [{type: Ready, status: 'True'}]}}");
     }
     thread_ = std::jthread([this](const std::stop_token& stop) {
       while (system_clock().sleep(stop, 20ms)) work();
