@@ -167,6 +167,10 @@ TEST(Installation, MountsAStoreDirectoryAtTheSamePathEverywhere) {
   const auto site = std::find(command.begin(), command.end(), "--site");
   ASSERT_NE(site, command.end());
   EXPECT_EQ(*std::next(site), "a");
+  options.default_location = false;
+  const std::vector<json::value> without = made(options);
+  EXPECT_EQ(named(without, "BackupStorageLocation", "default"), nullptr);
+  EXPECT_EQ(*named(without, "DaemonSet", "node-agent"), *named(objects, "DaemonSet", "node-agent"));
 }
 
 TEST(Installation, RefusesWhatNoClusterWouldTake) {

@@ -57,6 +57,23 @@ TEST_F(ServiceTest, ACopyTakenWhileFrozenIsEqualAtItsNextStart) {
   EXPECT_EQ(json::bool_at(verdict, {"equal"}), true) << json::compact(verdict);
   EXPECT_EQ(json::string_at(verdict, {"manifest_sha256"}), json::string_at(frozen, {"manifest_sha256"}));
   EXPECT_EQ(json::int_at(call("GET", "/totals").second, {"sum"}), 3);
+  // The next start, of a pod that took this one's place, still knows.
+  EXPECT_FALSE(std::filesystem::exists(directory_ + "/copy/MANIFEST.json"));
+  start(system_clock(), "/copy");
+  EXPECT_EQ(call("GET", "/restored").second, verdict);
+}
+
+TEST_F(ServiceTest, TellsHowLongTheLastFreezeTook) {
+  start();
+  EXPECT_EQ(call("GET", "/manifest").first, 404);
+  const auto [status, frozen] = call("POST", "/freeze?max=30s");
+  ASSERT_EQ(status, 200) << json::compact(frozen);
+  const json::value during = call("GET", "/manifest").second;
+  EXPECT_TRUE(during.at("frozen_ms").is_null());
+  EXPECT_EQ(during.at("taken"), frozen.at("taken"));
+  EXPECT_EQ(during.at("sha256"), frozen.at("manifest_sha256"));
+  const json::value thawed = call("POST", "/thaw").second;
+  EXPECT_EQ(call("GET", "/manifest").second.at("frozen_ms"), thawed.at("frozen_ms"));
 }
 
 TEST_F(ServiceTest, ADamagedCopyIsReported) {
