@@ -64,7 +64,9 @@ Result<Load> Load::start(LoadOptions options) {
   TRY(write_file_atomically(stem + ".targets", options.target + "\n"));
   const UniqueFd log(::open((stem + ".log").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!log.valid()) return errno_error(errno, "open " + stem + ".log");
-  std::vector<std::string> argv = options.prefix;
+  // It ends with this process, however that ends.
+  std::vector<std::string> argv = {"setpriv", "--pdeathsig", "KILL"};
+  argv.insert(argv.end(), options.prefix.begin(), options.prefix.end());
   // A post that the lost site will never answer is given up soon, so that its client can go on at the other one.
   argv.insert(argv.end(), {options.program, "--targets", stem + ".targets", "--record", stem + ".record", "--pause",
                            "4ms", "--timeout", "5s"});

@@ -81,7 +81,7 @@ std::vector<std::string> sandbox_obstacles(const SandboxOptions& options) {
   std::vector<std::string> out;
   if (::geteuid() != 0) out.emplace_back("sites need root for their namespaces: run it with sudo");
   const std::pair<const char*, const char*> programs[] = {
-      {"ip", "iproute2"}, {"unshare", "util-linux"}, {"nsenter", "util-linux"}};
+      {"ip", "iproute2"}, {"unshare", "util-linux"}, {"nsenter", "util-linux"}, {"setpriv", "util-linux"}};
   for (const auto& [program, package] : programs) {
     if (!on_path(program)) out.push_back(fmt::format("program {} is missing: apt-get install {}", program, package));
   }

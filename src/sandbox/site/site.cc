@@ -55,12 +55,22 @@ Status Site::bring_up(const Hub& hub, Clock& clock) {
   const std::string log_path = options_.directory + "/log/site.log";
   const UniqueFd log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!log.valid()) return errno_error(errno, "open " + log_path);
-  std::vector<std::string> argv = {"unshare",      "-m",
-                                   "-n",           "-p",
-                                   "-u",           "-i",
-                                   "--fork",       "--kill-child",
-                                   "--mount-proc", "--propagation",
-                                   "private",      options_.runtime.program};
+  // setpriv: the site ends with this process, however that ends.
+  std::vector<std::string> argv = {"setpriv",
+                                   "--pdeathsig",
+                                   "KILL",
+                                   "unshare",
+                                   "-m",
+                                   "-n",
+                                   "-p",
+                                   "-u",
+                                   "-i",
+                                   "--fork",
+                                   "--kill-child",
+                                   "--mount-proc",
+                                   "--propagation",
+                                   "private",
+                                   options_.runtime.program};
   argv.insert(argv.end(), options_.runtime.verb.begin(), options_.runtime.verb.end());
   argv.insert(argv.end(), {"site", config_file});
   process_ = TRY(Process::spawn({.argv = std::move(argv), .in = read_end.get(), .out = log.get(), .err = log.get()}));
