@@ -194,7 +194,9 @@ std::vector<config::Option> location_options() {
        .value_name = "PATH"},
       {.name = "secret-file", .help = "file with the object store's credentials", .value_name = "FILE"},
       {.name = "no-secret", .kind = Kind::boolean, .help = "make no Secret with credentials"},
-      {.name = "no-default-backup-location", .kind = Kind::boolean, .help = "make no backup location; a store directory is mounted all the same"},
+      {.name = "no-default-backup-location",
+       .kind = Kind::boolean,
+       .help = "make no backup location; a store directory is mounted all the same"},
       {.name = "cacert", .help = "certificates to trust for the object store", .value_name = "FILE"},
   };
 }

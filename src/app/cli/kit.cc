@@ -204,8 +204,11 @@ Result<Kit> collect_kit(const Cluster& cluster, Time now) {
   }
   kit.secrets.push_back(TRY(password_secret(cluster)));
   Result<KitSecret> old = present_secret(cluster, std::string(velero::kResticCredentialsSecret));
-  if (old) kit.secrets.push_back(*std::move(old));
-  if (!old && !old.is(ErrorCode::not_found)) return old.error();
+  if (old) {
+    kit.secrets.push_back(*std::move(old));
+  } else if (!old.is(ErrorCode::not_found)) {
+    return old.error();
+  }
   return kit;
 }
 
