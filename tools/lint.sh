@@ -8,7 +8,7 @@ status=0
 git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror || status=1
 python3 tools/check_layers.py . || status=1
 git ls-files | while read -r file; do
-  [[ -f $file ]] && head -c 64 "$file" | head -n 1 | grep -aqE '^#!.*\b(ba)?sh\b' && echo "$file"
+  if [[ -f $file ]] && head -c 64 "$file" | head -n 1 | grep -aqE '^#!.*\b(ba)?sh\b'; then echo "$file"; fi
 done | xargs -r shellcheck -x -P SCRIPTDIR -S warning || status=1
 
 base=${1:-}
