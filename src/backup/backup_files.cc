@@ -77,7 +77,8 @@ Status BackupFiles::put_contents(const SpillFile& tarball, std::stop_token stop)
 void BackupFiles::remove_written() {
   // The caller reports the failure that led here; what cannot be removed is invisible without the metadata, and the
   // collector of leftovers takes it after a day.
-  for (const std::string& key : written_) (void)store_.remove(key).ok();
+  // The log says whose all this is, so it goes last.
+  for (auto key = written_.rbegin(); key != written_.rend(); ++key) (void)store_.remove(*key).ok();
   written_.clear();
 }
 

@@ -66,6 +66,11 @@ class Runner {
     }
     // The log is the first file and thereby the claim: the attempt in it makes its bytes unlike anybody else's.
     findings_.log().info("backup started", {{"attempt", attempt}, {"epoch", epoch_}, {"site", run_.site}});
+    if (!files_.guarded()) {
+      findings_.run_warning(
+          "the store has no atomic conditional put: velero-backup.json is put after a fresh look, and a second writer "
+          "of this name at the same moment would not be noticed");
+    }
     return {};
   }
 
@@ -200,10 +205,6 @@ Status Runner::write_metadata(const std::stop_token& stop) {
     }
   }
   if (stop.stop_requested()) return Error(ErrorCode::cancelled, "stopped before the backup was complete");
-  if (!files_.guarded()) {
-    run_.log.warning("the store cannot refuse a second velero-backup.json; only a look guards it",
-                     {{"backup", backup_.metadata.name}});
-  }
   metadata_tried_ = true;
   return files_.put(BackupFile::metadata, velero::encode_metadata(backup_), stop);
 }

@@ -14,6 +14,9 @@ namespace holdfast::control {
 
 namespace {
 
+/// Before any epoch was claimed.
+constexpr std::string_view kNoEpoch = "0";
+
 std::string schedule_of(const velero::Backup& backup) {
   return backup.metadata.label(velero::label::kScheduleName);
 }
@@ -124,6 +127,11 @@ Result<bool> BackupController::prepare(velero::Backup& backup, std::stop_token s
   backup.status.validation_errors = velero::validate(backup, lookups);
   backup.status.phase = velero::phase::kFailedValidation;
   if (!backup.status.validation_errors.empty()) return false;
+  // The agents' locks name site and epoch while the backup runs, and they read them here (safety.md 9).
+  if (!context_.options.site.empty())
+    backup.metadata.annotations[std::string(velero::annotation::kSite)] = context_.options.site;
+  backup.metadata.annotations[std::string(velero::annotation::kEpoch)] = kNoEpoch;
+  backup.metadata.annotations[std::string(velero::annotation::kAttempt)] = random_hex(16);
   backup.status.phase = velero::phase::kInProgress;
   backup.status.start_timestamp = context_.clock.now();
   backup.status.expiration = context_.clock.now() + *spec.ttl;
@@ -132,7 +140,7 @@ Result<bool> BackupController::prepare(velero::Backup& backup, std::stop_token s
 
 Status BackupController::run(velero::Backup backup, std::stop_token stop) {
   const log::Logger log = context_.log.with({{"backup", backup.metadata.name}});
-  const Result<location::Location> location = context_.locations.get(backup.spec.storage_location, stop);
+  const Result<location::Location> location = context_.locations.proven(backup.spec.storage_location, stop);
   Result<backup::BackupOutcome> outcome = Error(ErrorCode::internal, "");
   if (!location) {
     outcome = location.error();
@@ -157,7 +165,7 @@ Status BackupController::run(velero::Backup backup, std::stop_token stop) {
       static_cast<void>(context_.objects.merge<velero::Backup>(backup.metadata.name, std::move(patch), stop));
     };
     run.site = context_.options.site;
-    run.attempt = random_hex(16);
+    run.attempt = backup.metadata.annotation(velero::annotation::kAttempt);
     run.spill_directory = context_.options.spill_directory;
     run.log = log;
     run.clock = &context_.clock;

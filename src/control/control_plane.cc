@@ -132,7 +132,7 @@ Status refuse_beside_velero(kube::Api& api, const std::string& ns, std::stop_tok
 Status run_control_plane(kube::Api& api, Clock& clock, log::Logger log, metrics::Registry& metrics,
                          const ControlOptions& options, const LeadershipOptions& leadership, std::stop_token stop) {
   TRY(refuse_beside_velero(api, options.ns, stop));
-  location::Locations locations(api, options.ns);
+  location::Locations locations(api, options.ns, {}, clock);
   const Context context{api, VeleroObjects(api, options.ns), clock, log, metrics, locations, options};
   kube::LeaseOptions lease;
   lease.ns = options.ns;

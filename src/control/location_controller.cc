@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "objstore/probe.h"
 #include "velero/layout.h"
 #include "velero/names.h"
 #include "velero/validate.h"
@@ -28,17 +27,14 @@ Result<kube::After> LocationController::reconcile(const std::string& name, std::
   const Duration period = object.spec.validation_frequency.value_or(context_.options.default_validation_frequency);
   // Every status that is written to the location, here and by the sync, comes back as a change of it.
   if (const std::optional<Duration> rest = holds_for(object, period)) return next_look(*rest);
-  const auto verdict = [&]() -> Status {
-    const velero::StringList faults = velero::validate(object);
-    if (!faults.empty()) return Error(ErrorCode::invalid, faults.front());
-    const location::Location location = TRY(context_.locations.get(name, stop));
-    return check(location, stop);
-  };
-  const Status status = verdict();
+  const velero::StringList faults = velero::validate(object);
+  const Result<std::string> verdict =
+      faults.empty() ? check(name, stop) : Result<std::string>(Error(ErrorCode::invalid, faults.front()));
   if (stop.stop_requested()) return Error(ErrorCode::cancelled, "stopped");
-  const std::string before = object.status.phase;
-  object.status.phase = status.ok() ? velero::phase::kAvailable : velero::phase::kUnavailable;
-  object.status.message = status.ok() ? "" : velero::unavailable_message(name, status.error().to_string());
+  const std::string phase_before = object.status.phase;
+  const std::string message_before = object.status.message;
+  object.status.phase = verdict.ok() ? velero::phase::kAvailable : velero::phase::kUnavailable;
+  object.status.message = verdict.ok() ? *verdict : velero::unavailable_message(name, verdict.error().to_string());
   object.status.last_validation_time = context_.clock.now();
   TRY(context_.objects.write_status(object, VeleroObjects::Also::nothing, stop));
   {
@@ -46,10 +42,11 @@ Result<kube::After> LocationController::reconcile(const std::string& name, std::
     looks_[name] = {spec_text(object), object.status.phase, context_.clock.boottime()};
   }
   context_.metrics.gauge("velero_backup_location_status_gauge", "1: available", {{"backup_location_name", name}})
-      .set(status.ok() ? 1 : 0);
-  if (before != object.status.phase) {
-    context_.log.info("backup location validated",
-                      {{"location", name}, {"phase", object.status.phase}, {"message", object.status.message}});
+      .set(verdict.ok() ? 1 : 0);
+  if (phase_before != object.status.phase || message_before != object.status.message) {
+    const log::Level level = object.status.message.empty() ? log::Level::info : log::Level::warning;
+    context_.log.write(level, "backup location validated",
+                       {{"location", name}, {"phase", object.status.phase}, {"message", object.status.message}});
   }
   return next_look(period);
 }
@@ -65,7 +62,8 @@ std::optional<Duration> LocationController::holds_for(const velero::BackupStorag
   return rest;
 }
 
-Status LocationController::check(const location::Location& location, std::stop_token stop) {
+Result<std::string> LocationController::check(const std::string& name, std::stop_token stop) {
+  const location::Location location = TRY(context_.locations.get(name, stop));
   std::vector<std::string> directories;
   objstore::ListRequest request;
   request.delimiter = "/";
@@ -77,25 +75,12 @@ Status LocationController::check(const location::Location& location, std::stop_t
   // The store begins below the location's prefix, so the layout has none.
   const velero::Layout layout = TRY(velero::Layout::at(""));
   TRY(velero::check_top_level(layout, directories));
-  if (location.object.read_only()) return {};
-  return probe(location, std::move(stop));
-}
-
-Status LocationController::probe(const location::Location& location, std::stop_token stop) {
-  const std::string& name = location.object.metadata.name;
-  {
-    std::lock_guard lock(mutex_);
-    if (const auto done = probed_.find(name); done != probed_.end() && done->second == location.store.get()) return {};
-  }
-  const objstore::ProbeReport report = TRY(objstore::probe(*location.store, context_.clock, std::move(stop)));
-  if (!report.without_conditional_put.empty()) {
-    context_.log.warning(
-        "the store has no atomic conditional put: metadata is put after a fresh look",
-        {{"location", name}, {"store", location.store->name()}, {"reason", report.without_conditional_put}});
-  }
-  std::lock_guard lock(mutex_);
-  probed_[name] = location.store.get();
-  return {};
+  const location::Location proven = TRY(context_.locations.proven(name, std::move(stop)));
+  if (proven.without_conditional_put.empty()) return std::string();
+  return fmt::format(
+      "no atomic conditional put: {}; velero-backup.json is put after a fresh look instead, which does not tell two "
+      "writers of one name apart",
+      proven.without_conditional_put);
 }
 
 }  // namespace holdfast::control

@@ -1,8 +1,9 @@
 // BackupStorageLocations: is it there, is it ours, can it be written to the way we must.
 //
 // Every validationFrequency, and at once when the spec changes: open, list the top level (foreign directories make it
-// Unavailable, as in Velero), and for a writable one the conditional-put probe of safety.md 1, once per location and
-// process. The verdict stands in the status.
+// Unavailable, as in Velero), and for a writable one the conditional-put probe of safety.md 1 (location::Locations
+// keeps its verdict). What was found stands in the status: a location without an atomic conditional put is Available,
+// and its message says what that means.
 #pragma once
 
 #include <map>
@@ -27,12 +28,11 @@ class LocationController {
   };
   /// How long the last verdict still holds; nothing where it does not.
   std::optional<Duration> holds_for(const velero::BackupStorageLocation& object, Duration period);
-  Status check(const location::Location& location, std::stop_token stop);
-  Status probe(const location::Location& location, std::stop_token stop);
+  /// What is to be said of a location that can be used; mostly nothing.
+  Result<std::string> check(const std::string& name, std::stop_token stop);
   const Context& context_;
   std::mutex mutex_;
-  std::map<std::string, Look> looks_;               ///< by location: the last one
-  std::map<std::string, objstore::Store*> probed_;  ///< by location: the store that was probed
+  std::map<std::string, Look> looks_;  ///< by location: the last one
 };
 
 }  // namespace holdfast::control

@@ -2,6 +2,7 @@
 
 #include "control/backup_sync.h"
 #include "control/test_site.h"
+#include "objstore/odd_store.h"
 #include "velero/gzip.h"
 
 namespace holdfast::control {
@@ -109,7 +110,7 @@ TEST_F(LocationControllerTest, AReadOnlyOneIsNotWrittenTo) {
   EXPECT_FALSE(directory.has("plugins"));
 }
 
-TEST_F(LocationControllerTest, TheProbeRunsOncePerStore) {
+TEST_F(LocationControllerTest, TheProbesVerdictHoldsForADay) {
   make_location("default", directory.path(), ", validationFrequency: 1m");
   EXPECT_EQ(validate().phase, "Available");
   // Where the probe wants its directory there is a file now: another one would fail.
@@ -120,7 +121,45 @@ TEST_F(LocationControllerTest, TheProbeRunsOncePerStore) {
   EXPECT_EQ(get<velero::BackupStorageLocation>("default").status.last_validation_time, clock.now());
   LocationController another(context);
   ASSERT_TRUE(another.reconcile("default", {}).ok());
-  EXPECT_EQ(get<velero::BackupStorageLocation>("default").status.phase, "Unavailable");
+  EXPECT_EQ(get<velero::BackupStorageLocation>("default").status.phase, "Available");
+  clock.advance(std::chrono::hours(24));
+  EXPECT_EQ(validate().phase, "Unavailable");
+}
+
+TEST_F(LocationControllerTest, AStoreThatOverwritesIsAvailableWithAWarning) {
+  decorate = objstore::OddStore::overwriting;
+  make_location("default", directory.path(), ", validationFrequency: 1m");
+  const auto status = validate();
+  EXPECT_EQ(status.phase, "Available");
+  EXPECT_THAT(status.message, HasSubstr("no atomic conditional put: the store ignores the condition"));
+  EXPECT_THAT(lines->text(), HasSubstr("level=warning msg=\"backup location validated\""));
+  EXPECT_FALSE(locations.get("default")->store->can(objstore::Capability::conditional_put));
+  EXPECT_TRUE(
+      locations.get("default")->store->put_if_absent("backups/b/velero-backup.json", "x").is(ErrorCode::unsupported));
+  EXPECT_TRUE(locations.get("default")->store->can(objstore::Capability::multipart));
+  // The verdict belongs to the store: another one is tried anew.
+  decorate = {};
+  TestDirectory other;
+  patch("backupstoragelocations", "default", R"({"spec":{"config":{"path":")" + other.path() + "\"}}}");
+  EXPECT_EQ(validate().message, "");
+  EXPECT_TRUE(locations.get("default")->store->can(objstore::Capability::conditional_put));
+}
+
+TEST_F(LocationControllerTest, AStoreThatLearnsItGetsItBack) {
+  bool refuses = true;
+  decorate = [&](std::shared_ptr<objstore::Store> store) -> std::shared_ptr<objstore::Store> {
+    return std::make_shared<objstore::OddStore>(
+        std::move(store), [&](objstore::Store& inner, const std::string& key, std::string_view bytes) -> Status {
+          if (refuses) return Error(ErrorCode::unsupported, "501 NotImplemented");
+          return inner.put_if_absent(key, bytes);
+        });
+  };
+  make_location("default", directory.path(), ", validationFrequency: 1m");
+  EXPECT_THAT(validate().message, HasSubstr("the store refuses conditional puts"));
+  refuses = false;
+  clock.advance(std::chrono::hours(25));
+  EXPECT_EQ(validate().message, "");
+  EXPECT_TRUE(locations.get("default")->store->can(objstore::Capability::conditional_put));
 }
 
 TEST_F(LocationControllerTest, AReadOnlyOneThatIsNotThereIsUnavailable) {

@@ -2,4 +2,4 @@ holdfast_module(control
   SOURCES backup_controller.cc backup_sync.cc control_plane.cc deletion.cc location_controller.cc pod_volumes.cc requests.cc
           restore_controller.cc schedule_controller.cc
   DEPS base sync crypto velero objstore kube repo location backup
-  TESTS backup_restore_test.cc controller_faults_test.cc deletion_test.cc location_controller_test.cc schedule_controller_test.cc)
+  TESTS backup_controller_test.cc backup_restore_test.cc controller_faults_test.cc deletion_test.cc location_controller_test.cc schedule_controller_test.cc)

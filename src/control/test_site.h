@@ -89,7 +89,10 @@ class TestSite {
   ControlOptions options;
   metrics::Registry metrics;
   std::shared_ptr<log::MemorySink> lines = std::make_shared<log::MemorySink>();
-  location::Locations locations{api, "velero"};
+  std::function<std::shared_ptr<objstore::Store>(std::shared_ptr<objstore::Store>)> decorate;  ///< of stores
+  location::Locations locations{
+      api, "velero",
+      [this](std::shared_ptr<objstore::Store> store) { return decorate ? decorate(std::move(store)) : store; }, clock};
   Context context{api, VeleroObjects(api, "velero"), clock, log::Logger(lines, &clock), metrics, locations, options};
 };
 

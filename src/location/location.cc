@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "objstore/decorators.h"
 #include "objstore/open.h"
+#include "objstore/probe.h"
 
 namespace holdfast::location {
 
 namespace {
 
 constexpr size_t kOperationsAtOnce = 32;
+constexpr Duration kProofHolds = std::chrono::hours(24);
 
 /// The Secret's name and key that hold a location's credentials.
 velero::SecretKeySelector credential_of(const velero::BackupStorageLocation& location) {
@@ -95,8 +98,34 @@ Result<Location> Locations::get(const std::string& name, std::stop_token stop) {
   const std::string version = sources.version;
   Location location = TRY(open_sources(std::move(sources)).in(fmt::format("backup location {}", name)));
   if (decorate_) location.store = decorate_(std::move(location.store));
-  kept_[name] = Kept{version, location};
+  kept_[name] = Kept{version, location, location.store};
   return location;
+}
+
+Result<Location> Locations::proven(const std::string& name, std::stop_token stop) {
+  while (true) {
+    const Location location = TRY(get(name, stop));
+    if (location.object.read_only()) return location;
+    std::shared_ptr<objstore::Store> claimed;
+    {
+      std::lock_guard lock(mutex_);
+      const Kept& kept = kept_[name];
+      if (kept.probed && clock_.boottime() - *kept.probed < kProofHolds) return kept.location;
+      claimed = kept.claimed;
+    }
+    objstore::ProbeReport report =
+        TRY(objstore::probe(*claimed, clock_, stop).in(fmt::format("backup location {}", name)));
+    std::lock_guard lock(mutex_);
+    Kept& kept = kept_[name];
+    if (kept.claimed != claimed) continue;  // the location was changed while its old store was tried
+    kept.probed = clock_.boottime();
+    if (kept.location.without_conditional_put != report.without_conditional_put) {
+      const bool disproved = !report.without_conditional_put.empty();
+      kept.location.store = disproved ? objstore::without(claimed, {objstore::Capability::conditional_put}) : claimed;
+      kept.location.without_conditional_put = std::move(report.without_conditional_put);
+    }
+    return kept.location;
+  }
 }
 
 }  // namespace holdfast::location

@@ -10,41 +10,13 @@
 #include "objstore/decorators.h"
 #include "objstore/fault.h"
 #include "objstore/mem.h"
+#include "objstore/odd_store.h"
 
 namespace holdfast::objstore {
 namespace {
 
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-/// A store whose conditional put is what a test makes of it.
-class OddStore final : public Store {
- public:
-  using PutIfAbsent = std::function<Status(MemStore&, const std::string&, std::string_view)>;
-  explicit OddStore(PutIfAbsent act) : act_(std::move(act)) {}
-  std::set<Capability> capabilities() const override { return inner.capabilities(); }
-  std::string name() const override { return "odd"; }
-  Result<std::string> get(const std::string& key, std::optional<Range> range, std::stop_token) override {
-    return inner.get(key, range);
-  }
-  Result<ObjectMeta> head(const std::string& key, std::stop_token) override { return inner.head(key); }
-  Status put(const std::string& key, std::string_view bytes, std::stop_token) override { return inner.put(key, bytes); }
-  Status put_if_absent(const std::string& key, std::string_view bytes, std::stop_token) override {
-    return act_(inner, key, bytes);
-  }
-  Result<ListPage> list(const ListRequest& request, std::stop_token) override { return inner.list(request); }
-  Status remove(const std::string& key, std::stop_token) override { return inner.remove(key); }
-  Result<std::unique_ptr<Upload>> start_upload(const std::string& key, std::stop_token) override {
-    return inner.start_upload(key);
-  }
-  Result<std::string> presign_get(const std::string& key, Duration valid) override {
-    return inner.presign_get(key, valid);
-  }
-  MemStore inner;
-
- private:
-  PutIfAbsent act_;
-};
 
 TEST(Probe, AnAtomicStoreKeepsItsCapability) {
   MemStore store;
@@ -57,17 +29,20 @@ TEST(Probe, AnAtomicStoreKeepsItsCapability) {
 }
 
 TEST(Probe, AStoreThatIgnoresTheConditionLosesIt) {
-  OddStore store([](MemStore& inner, const std::string& key, std::string_view bytes) { return inner.put(key, bytes); });
+  const auto inner_store = std::make_shared<MemStore>();
+  OddStore store(inner_store,
+                 [](Store& inner, const std::string& key, std::string_view bytes) { return inner.put(key, bytes); });
   const ProbeReport report = probe(store).value();
   EXPECT_FALSE(report.capabilities.contains(Capability::conditional_put));
   EXPECT_TRUE(report.capabilities.contains(Capability::multipart));
   EXPECT_THAT(report.without_conditional_put, HasSubstr("ignores the condition"));
-  EXPECT_THAT(store.inner.contents(), IsEmpty());
+  EXPECT_THAT(inner_store->contents(), IsEmpty());
 }
 
 TEST(Probe, AStoreThatLooksFirstAndWritesThenLosesIt) {
   std::barrier both(2);
-  OddStore store([&](MemStore& inner, const std::string& key, std::string_view bytes) -> Status {
+  const auto inner_store = std::make_shared<MemStore>();
+  OddStore store(inner_store, [&](Store& inner, const std::string& key, std::string_view bytes) -> Status {
     const bool there = inner.head(key).ok();
     both.arrive_and_wait();
     if (there) return Error(ErrorCode::exists, "there");
@@ -79,7 +54,8 @@ TEST(Probe, AStoreThatLooksFirstAndWritesThenLosesIt) {
 TEST(Probe, AStoreThatOnlyNoticesTheRaceLosesIt) {
   // Refuses the second of two at once, but takes a later one.
   std::atomic<int> calls = 0;
-  OddStore store([&](MemStore& inner, const std::string& key, std::string_view bytes) -> Status {
+  const auto inner_store = std::make_shared<MemStore>();
+  OddStore store(inner_store, [&](Store& inner, const std::string& key, std::string_view bytes) -> Status {
     if (calls++ % 3 == 2) return inner.put(key, bytes);
     return inner.put_if_absent(key, bytes);
   });
@@ -87,7 +63,8 @@ TEST(Probe, AStoreThatOnlyNoticesTheRaceLosesIt) {
 }
 
 TEST(Probe, AStoreThatKeepsTheLosersBytesLosesIt) {
-  OddStore store([](MemStore& inner, const std::string& key, std::string_view bytes) -> Status {
+  const auto inner_store = std::make_shared<MemStore>();
+  OddStore store(inner_store, [](Store& inner, const std::string& key, std::string_view bytes) -> Status {
     const Status status = inner.put_if_absent(key, bytes);
     if (!status.ok()) (void)inner.put(key, bytes);
     return status;
