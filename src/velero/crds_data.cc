@@ -106,7 +106,8 @@ const std::vector<std::string_view>& crd_texts() {
       R"(e":{"type":"string"},"phase":{"type":"string","enum":["Available","Unavailable"]}}}}}},"additionalPr)"
       R"(interColumns":[{"name":"Phase","type":"string","jsonPath":".status.phase"},{"name":"Last Validated",)"
       R"("type":"date","jsonPath":".status.lastValidationTime"},{"name":"Age","type":"date","jsonPath":".meta)"
-      R"(data.creationTimestamp"},{"name":"Default","type":"boolean","jsonPath":".spec.default"}]}]}})",
+      R"(data.creationTimestamp"},{"name":"Default","type":"boolean","jsonPath":".spec.default"},{"name":"Mes)"
+      R"(sage","type":"string","jsonPath":".status.message"}]}]}})",
       R"({"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"delete)"
       R"(backuprequests.velero.io","labels":{"component":"velero"}},"spec":{"group":"velero.io","names":{"kin)"
       R"(d":"DeleteBackupRequest","listKind":"DeleteBackupRequestList","plural":"deletebackuprequests","singu)"

@@ -43,6 +43,14 @@ std::map<std::string, json::value> ours() {
   return out;
 }
 
+/// Our own without the column that shows why a location cannot be used, which Velero does not have.
+json::value without_message_column(json::value spec) {
+  json::array& columns = spec.at("versions").get_array()[0].at("additionalPrinterColumns").get_array();
+  EXPECT_EQ(json::string_at(columns.back(), {"name"}), "Message");
+  columns.pop_back();
+  return spec;
+}
+
 /// The differences that carry no meaning for a client are taken out of the real one.
 json::value comparable(json::value spec) {
   json::array& versions = spec.get_object()["versions"].get_array();
@@ -61,7 +69,8 @@ TEST(Crds, EqualThoseOfVelero118) {
   ASSERT_EQ(mine.size(), theirs.size());
   for (const auto& [name, spec] : theirs) {
     ASSERT_TRUE(mine.contains(name)) << name;
-    EXPECT_EQ(mine.at(name), comparable(spec)) << name;
+    const bool location = name == "backupstoragelocations.velero.io";
+    EXPECT_EQ(location ? without_message_column(mine.at(name)) : mine.at(name), comparable(spec)) << name;
   }
 }
 

@@ -129,6 +129,10 @@ Result<int> get(const Surroundings& surroundings, const config::Arguments& argum
   if (arguments.boolean("default"))
     std::erase_if(list, [](const BackupStorageLocation& location) { return !location.spec.is_default; });
   surroundings.out(list_text(list, arguments, surroundings.clock->now()));
+  for (const BackupStorageLocation& location : list) {
+    if (location.status.message.empty() || output_format(arguments).value_or(Format::table) != Format::table) continue;
+    surroundings.err(fmt::format("{}: {}\n", location.metadata.name, location.status.message));
+  }
   return 0;
 }
 

@@ -46,6 +46,14 @@ control::ControlOptions options_from(const config::Arguments& arguments, const s
   return options;
 }
 
+/// What tells this site from all others where nobody named it: the id of its cluster.
+Result<std::string> cluster_id(kube::Api& api, const std::string& ns) {
+  Result<json::value> found = api.get(kube::types::namespaces(), "", "kube-system");
+  if (found.is(ErrorCode::not_found)) found = api.get(kube::types::namespaces(), "", ns);
+  if (!found) return found.error().in("read the id of the cluster");
+  return json::string_at(*found, {"metadata", "uid"});
+}
+
 Status serve(const config::Arguments& arguments) {
   const log::Level level = TRY(log::parse_level(arguments.text("log-level")));
   const log::Format format = TRY(log::parse_format(arguments.text("log-format")));
@@ -84,7 +92,8 @@ Status serve(const config::Arguments& arguments) {
   leadership.lease_duration = arguments.duration("lease-duration");
   leadership.renew_deadline = leadership.lease_duration * 2 / 3;
   leadership.retry_period = leadership.lease_duration / 6;
-  const control::ControlOptions options = options_from(arguments, cluster.ns);
+  control::ControlOptions options = options_from(arguments, cluster.ns);
+  if (options.site.empty()) options.site = TRY(cluster_id(*cluster.api, cluster.ns));
   const Status status =
       control::run_control_plane(*cluster.api, system_clock(), log, metrics, options, leadership, stop.get_token());
   if (status.is(ErrorCode::cancelled) || stop.stop_requested()) return {};
@@ -130,7 +139,7 @@ config::Command controller_command() {
   command.examples = {"holdfast controller --site site-a",
                       "holdfast controller --kubeconfig admin.conf --log-level debug"};
   command.options = {
-      {.name = "site", .help = "name of this site, recorded in its backups"},
+      {.name = "site", .help = "name of this site, recorded in its backups; the id of the cluster without it"},
       {.name = "pod-name",
        .help = "name of this process in the lease",
        .fallback = "controller",
