@@ -121,7 +121,7 @@ Result<crypto::EnvelopeKey> open_key_file(const KeyFile& key, const crypto::Secr
 }
 
 Result<OpenedKey> find_key(objstore::Store& store, const crypto::Secret& password, std::string_view hint,
-                           std::stop_token stop) {
+                           const AcceptKey& accept, std::stop_token stop) {
   std::vector<Id> ids;
   objstore::ListRequest request{.prefix = "keys/", .delimiter = "/"};
   do {
@@ -142,6 +142,7 @@ Result<OpenedKey> find_key(objstore::Store& store, const crypto::Secret& passwor
 
   std::optional<Error> damaged;
   bool tried = false;
+  std::vector<Id> rejected;
   for (const Id& id : ids) {
     const std::string name = key_of(FileKind::key, id);
     Result<std::string> got = store.get(name, {}, stop);
@@ -155,12 +156,22 @@ Result<OpenedKey> find_key(objstore::Store& store, const crypto::Secret& passwor
       continue;
     }
     Result<crypto::EnvelopeKey> master = open_key_file(*key, password);
-    if (master) return OpenedKey{id, std::move(master).value()};
+    if (master) {
+      if (!accept || accept(*master)) return OpenedKey{id, std::move(master).value(), std::move(rejected)};
+      rejected.push_back(id);
+      continue;
+    }
     if (!master.is(ErrorCode::denied)) {
       damaged = std::move(master).error().in(fmt::format("{}: {}", store.name(), name));
       continue;
     }
     tried = true;
+  }
+  if (!rejected.empty()) {
+    return Error(ErrorCode::corrupt,
+                 fmt::format("{}: the config opens with none of the {} master keys that the password gives",
+                             store.name(), rejected.size()),
+                 "the config is damaged or another repository's, or the key file is gone; put back what is missing");
   }
   if (damaged && !tried) return *damaged;
   return Error(ErrorCode::denied, fmt::format("{}: wrong password: it fits none of {} keys", store.name(), ids.size()),

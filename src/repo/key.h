@@ -3,10 +3,12 @@
 // Several key files may hold the same master key, each under its own password. The codec does no I/O.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "crypto/aes_poly1305.h"
@@ -42,10 +44,15 @@ struct KeyOwner {
 struct OpenedKey {
   Id id;
   crypto::EnvelopeKey master;
+  /// Key files that the password opens, but whose master key was not accepted.
+  std::vector<Id> rejected = {};
 };
-/// Tries the key files of a repository, the hinted one first, at most 20. denied where none fits; not_found where there
-/// is none. Files that are no key files are passed over as long as another one fits.
+/// True where the master key is the repository's.
+using AcceptKey = std::function<bool(const crypto::EnvelopeKey&)>;
+/// Tries the key files of a repository, the hinted one first, at most 20, until one opens and is accepted (no `accept`:
+/// any). denied where none opens; not_found where there is none; corrupt where some open and none is accepted. Files
+/// that are no key files are passed over as long as another one fits.
 [[nodiscard]] Result<OpenedKey> find_key(objstore::Store& store, const crypto::Secret& password, std::string_view hint,
-                                         std::stop_token stop = {});
+                                         const AcceptKey& accept, std::stop_token stop = {});
 
 }  // namespace holdfast::repo

@@ -6,7 +6,8 @@ holdfast_module(repo
           node_filter.cc node_json.cc node_time.cc restore.cc restore_files.cc tree.cc tree_reader.cc
   DEPS sync crypto objstore
   LIBS OpenSSL::Crypto PkgConfig::ZSTD
-  TESTS check_test.cc chunker_test.cc codec_test.cc forget_test.cc golden_test.cc lock_test.cc repository_test.cc
+  TESTS check_test.cc chunker_test.cc codec_test.cc forget_test.cc golden_test.cc lock_test.cc repository_init_test.cc
+        repository_test.cc
         archive_test.cc go_quote_test.cc restore_golden_test.cc test_corpus.cc tree_test.cc)
 
 holdfast_fuzz(tree tree_fuzz.cc DEPS repo)

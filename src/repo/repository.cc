@@ -113,8 +113,12 @@ Result<Id> Repository::save_snapshot(const Snapshot& snapshot, const Lock& lock,
   if (!writer_.clean()) return Error(ErrorCode::internal, "a snapshot is saved before its blobs were flushed");
   TRY(lock.verify(stop));
   const Id id = TRY(files_.save(FileKind::snapshot, encode_snapshot(snapshot), stop));
-  const Status proof = prove(snapshot, lock, std::move(stop));
-  if (proof) return id;
+  const Status proof = prove(snapshot, lock, stop);
+  if (proof) {
+    // Best effort: a stray key costs a little time at every open, and the next writer finds it again.
+    [[maybe_unused]] const Status removed = remove_stray_keys(std::move(stop));
+    return id;
+  }
   // Without the stop token: a stop may be why the proof failed.
   const Status removed = files_.remove(FileKind::snapshot, id);
   const std::string_view outcome = removed ? "it was removed again" : "and it could not be removed";

@@ -119,6 +119,8 @@ class Repository {
  private:
   Repository(std::shared_ptr<objstore::Store> store, crypto::EnvelopeKey key, Config config, RepositoryOptions options);
   [[nodiscard]] Status prove(const Snapshot& snapshot, const Lock& lock, std::stop_token stop);
+  /// Keys that the password opens and that are nobody's; call after a proof, under a lock, with the index loaded.
+  [[nodiscard]] Status remove_stray_keys(std::stop_token stop);
   [[nodiscard]] Status check_packs_of(const Snapshot& snapshot, const std::vector<Id>& missing, std::stop_token stop);
 
   const RepositoryOptions options_;
@@ -127,6 +129,7 @@ class Repository {
   std::atomic<bool> index_loaded_ = false;
   std::shared_ptr<const ChunkTables> chunk_tables_;
   BlobWriter writer_;
+  std::vector<Id> stray_keys_;  ///< found by open, see repository_open.cc
 };
 
 }  // namespace holdfast::repo

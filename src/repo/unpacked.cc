@@ -143,15 +143,18 @@ Result<std::string> RepositoryFiles::load_cached_pack_part(const Id& pack, uint6
   return whole->substr(offset, length);
 }
 
-Result<Config> load_config(objstore::Store& store, const crypto::EnvelopeKey& key, std::stop_token stop) {
-  const std::string what = fmt::format("{}: config", store.name());
-  Result<std::string> sealed = store.get("config", {}, std::move(stop)).in(what);
-  if (sealed.is(ErrorCode::not_found)) {
-    return std::move(sealed).error().hinted("there is no repository here: check the location, or run init");
-  }
-  if (!sealed) return std::move(sealed).error();
-  const std::string plain = TRY(crypto::open_text(key, as_bytes(*sealed)).in(what));
-  return decode_config(plain).in(what);
+Result<std::string> load_sealed_config(objstore::Store& store, std::stop_token stop) {
+  Result<std::string> sealed = store.get("config", {}, std::move(stop)).in(fmt::format("{}: config", store.name()));
+  if (!sealed.is(ErrorCode::not_found)) return sealed;
+  return std::move(sealed).error().hinted("there is no repository here: check the location, or run init");
+}
+
+bool opens_config(const crypto::EnvelopeKey& key, std::string_view sealed) {
+  return crypto::open_text(key, as_bytes(sealed)).ok();
+}
+
+Result<Config> open_config(const crypto::EnvelopeKey& key, std::string_view sealed) {
+  return decode_config(TRY(crypto::open_text(key, as_bytes(sealed)).in("config"))).in("config");
 }
 
 std::string seal_config(const crypto::EnvelopeKey& key, const Config& config) {

@@ -70,9 +70,11 @@ class RepositoryFiles {
   const Cache cache_;
 };
 
-/// The config of a repository. not_found where there is none.
-[[nodiscard]] Result<Config> load_config(objstore::Store& store, const crypto::EnvelopeKey& key,
-                                         std::stop_token stop = {});
+/// The config of a repository as it is stored. not_found where there is none.
+[[nodiscard]] Result<std::string> load_sealed_config(objstore::Store& store, std::stop_token stop = {});
+/// True where the config is sealed under that key.
+[[nodiscard]] bool opens_config(const crypto::EnvelopeKey& key, std::string_view sealed);
+[[nodiscard]] Result<Config> open_config(const crypto::EnvelopeKey& key, std::string_view sealed);
 /// The config file's bytes.
 [[nodiscard]] std::string seal_config(const crypto::EnvelopeKey& key, const Config& config);
 
