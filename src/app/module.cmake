@@ -18,6 +18,7 @@ holdfast_module(app
     cli/kit_command.cc
     cli/node_agent.cc
     cli/output.cc
+    cli/password_use.cc
     cli/repo.cc
     cli/repo_backup.cc
     cli/repo_get.cc
@@ -37,7 +38,7 @@ holdfast_module(app
     cli/uninstall.cc
     cli/verb_first.cc
     cli/version.cc
-  DEPS base config velero net objstore kube repo install location node control sandbox demo
+  DEPS base config crypto velero net objstore kube repo install location node control sandbox demo
   LIBS PkgConfig::ARCHIVE
   TESTS cli/create_test.cc cli/golden_test.cc cli/install_test.cc cli/kit_test.cc cli/root_test.cc)
 

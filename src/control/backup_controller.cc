@@ -145,7 +145,7 @@ Status BackupController::run(velero::Backup backup, std::stop_token stop) {
   if (!location) {
     outcome = location.error();
   } else {
-    PodVolumeBackups volumes(context_, backup, location->object);
+    PodVolumeBackups volumes(context_, backup, *location);
     backup::BackupRun run{.layout = TRY(velero::Layout::at("")),
                           .collect = {},
                           .site = {},

@@ -27,6 +27,8 @@ struct ControlOptions {
   Duration restore_sync_wait = std::chrono::minutes(2);  ///< how long a Restore waits for its Backup to be synced
   Duration schedule_wait = std::chrono::minutes(10);     ///< for a restored pod to be put on a node
   Duration garbage_collection_frequency = std::chrono::hours(1);
+  Duration repository_check = std::chrono::hours(1);    ///< how often a Ready volume repository is opened
+  Duration repository_retry = std::chrono::minutes(1);  ///< and one that is not
   size_t restore_parallel = 16;
   backup::RestoreWaitOptions restore_wait;
 };

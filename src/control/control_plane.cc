@@ -9,6 +9,7 @@
 #include "control/requests.h"
 #include "control/restore_controller.h"
 #include "control/schedule_controller.h"
+#include "control/volume_repositories.h"
 #include "kube/controller.h"
 #include "kube/informer.h"
 #include "kube/lease.h"
@@ -32,7 +33,8 @@ class ControlPlane {
         deletion_(context),
         expiry_(context),
         downloads_(context),
-        server_status_(context) {}
+        server_status_(context),
+        repositories_(context) {}
 
   Status run(std::stop_token stop) {
     TRY(backups_.take_over(stop).in("take over backups"));
@@ -53,6 +55,8 @@ class ControlPlane {
     add<velero::ServerStatusRequest>("server-status-request", [this](const auto& name, auto token) {
       return server_status_.reconcile(name, token);
     });
+    add<velero::BackupRepository>(
+        "backup-repository", [this](const auto& name, auto token) { return repositories_.reconcile(name, token); });
     for (auto& loop : loops_) loop->controller.start();
     for (auto& loop : loops_) loop->informer.start();
     for (auto& loop : loops_) TRY(loop->informer.wait_until_synced(stop, kSyncLimit));
@@ -104,6 +108,7 @@ class ControlPlane {
   Expiry expiry_;
   DownloadRequests downloads_;
   ServerStatusRequests server_status_;
+  RepositoryController repositories_;
   std::vector<std::unique_ptr<Loop>> loops_;
 };
 

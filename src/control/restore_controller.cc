@@ -199,7 +199,7 @@ Status RestoreController::run(velero::Restore restore, const Source& source, std
   const log::Logger log = context_.log.with({{"restore", restore.metadata.name}});
   const auto work = [&]() -> Result<backup::RestoreOutcome> {
     const location::Location location = TRY(context_.locations.get(source.location.metadata.name, stop));
-    PodVolumeRestores volumes(context_, restore, location.object);
+    PodVolumeRestores volumes(context_, restore, location);
     backup::RestoreRun run{.layout = TRY(velero::Layout::at("")),
                            .restore = restore,
                            .plugins = {},

@@ -1,5 +1,5 @@
 holdfast_module(location
-  SOURCES location.cc volume_repository.cc
+  SOURCES backup_repository.cc location.cc volume_repository.cc
   DEPS base crypto velero objstore kube repo
-  TESTS location_test.cc
+  TESTS backup_repository_test.cc location_test.cc
   TEST_DEPS sync)

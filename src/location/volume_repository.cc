@@ -12,6 +12,8 @@ namespace holdfast::location {
 namespace {
 
 constexpr size_t kPasswordBytes = 32;
+/// Velero's setting for repositories that lie elsewhere.
+constexpr std::string_view kRepoPrefix = "resticRepoPrefix";
 
 Result<crypto::Secret> password_in(const json::value& secret, const std::string& ns) {
   const std::string name(velero::kRepoCredentialsSecret);
@@ -65,6 +67,15 @@ Result<std::unique_ptr<repo::Repository>> open_volume_repository(const Location&
                                                                  std::stop_token stop) {
   const std::string what =
       fmt::format("repository of namespace {} in backup location {}", volume_namespace, location.object.metadata.name);
+  if (const auto elsewhere = location.object.spec.config.find(std::string(kRepoPrefix));
+      elsewhere != location.object.spec.config.end() && !elsewhere->second.empty()) {
+    return Error(ErrorCode::unsupported,
+                 fmt::format("{}: spec.config.{} puts it outside the location, at {}/{}; only repositories inside the "
+                             "location are used here",
+                             what, kRepoPrefix, elsewhere->second, volume_namespace),
+                 "take the setting away, and copy repositories that must stay usable to restic/NAMESPACE below the "
+                 "location's prefix");
+  }
   std::shared_ptr<objstore::Store> store = TRY(objstore::below(location.store, "restic/" + volume_namespace).in(what));
   Result<std::unique_ptr<repo::Repository>> opened = repo::Repository::open(store, password, options, stop);
   if (opened.is(ErrorCode::not_found) && missing == Missing::create && !location.object.read_only()) {

@@ -24,7 +24,8 @@ enum class Missing { create, refuse };
 [[nodiscard]] bool is_well_known(const crypto::Secret& password);
 
 /// Opens the repository of `volume_namespace`; with `create`, a missing one is initialised. denied: the password does
-/// not fit; the error names the location, the Secret and the next step.
+/// not fit; the error names the location, the Secret and the next step. unsupported: the location's config has
+/// resticRepoPrefix, which puts repositories outside it.
 [[nodiscard]] Result<std::unique_ptr<repo::Repository>> open_volume_repository(
     const Location& location, const std::string& volume_namespace, const crypto::Secret& password, Missing missing,
     const repo::RepositoryOptions& options = {}, std::stop_token stop = {});

@@ -49,6 +49,15 @@ apiVersion: velero.io/v1
 kind: Restore
 metadata: {{name: r1, namespace: velero, uid: r1-uid}}
 status: {{phase: InProgress}}
+---
+apiVersion: velero.io/v1
+kind: BackupRepository
+metadata:
+  name: app-default-restic-x
+  namespace: velero
+  labels: {{velero.io/volume-namespace: app, velero.io/storage-location: default, velero.io/repository-type: restic}}
+spec: {{volumeNamespace: app, backupStorageLocation: default, repositoryType: restic, maintenanceFrequency: 168h0m0s}}
+status: {{phase: Ready}}
 )",
                                root_, to_base64(kPassword)));
     std::filesystem::create_directories(root_ + "/store/restic/app");

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "location/backup_repository.h"
 #include "location/volume_repository.h"
 #include "node/host_volumes.h"
 #include "repo/archive.h"
@@ -72,15 +73,17 @@ class VolumeBackup {
     if (location.object.read_only()) {
       return Error(ErrorCode::denied, fmt::format("backup location {} is read-only", location.object.metadata.name));
     }
+    TRY(location::require_ready_repository(context_.api, context_.options.ns, location.object.metadata.name,
+                                           backup_.spec.pod.namespace_, stop_));
     const crypto::Secret password =
-        TRY(location::repository_password(context_.api, context_.options.ns, location::Missing::create, stop_));
+        TRY(location::repository_password(context_.api, context_.options.ns, location::Missing::refuse, stop_));
     repo::RepositoryOptions options;
     options.pack_size = context_.options.share.pack_size;
     options.connections = context_.options.share.connections;
     options.cache_dir = context_.options.cache_dir;
     options.clock = &context_.clock;
     const std::unique_ptr<repo::Repository> repository = TRY(location::open_volume_repository(
-        location, backup_.spec.pod.namespace_, password, location::Missing::create, options, stop_));
+        location, backup_.spec.pod.namespace_, password, location::Missing::refuse, options, stop_));
     return save(*repository).in("volume " + backup_.spec.volume);
   }
 

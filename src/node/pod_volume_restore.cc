@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "location/backup_repository.h"
 #include "location/volume_repository.h"
 #include "node/host_volumes.h"
 #include "node/restore_marks.h"
@@ -63,6 +64,8 @@ Result<json::object> bring_back(const WorkContext& context, const velero::PodVol
                                 const std::string& path, Work& work) {
   const std::stop_token stop = work.stop();
   const location::Location location = TRY(context.locations.get(restore.spec.backup_storage_location, stop));
+  TRY(location::require_ready_repository(context.api, context.options.ns, location.object.metadata.name,
+                                         restore.spec.source_namespace, stop));
   const crypto::Secret password =
       TRY(location::repository_password(context.api, context.options.ns, location::Missing::refuse, stop));
   repo::RepositoryOptions options;

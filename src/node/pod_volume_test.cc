@@ -181,6 +181,22 @@ TEST_F(PodVolumeTest, AVolumeThatIsUnmountedWhileItIsReadMakesNoSnapshot) {
   EXPECT_TRUE(repository()->snapshots()->empty());
 }
 
+TEST_F(PodVolumeTest, ARepositoryThatIsNotReadyIsNotTouched) {
+  write(add_pod("p") + "/file", "content");
+  const json::value doubt = json::object{{"status", json::object{{"phase", "NotReady"}, {"message", "no key fits"}}}};
+  ASSERT_TRUE(api_.patch(kube::types::velero("backuprepositories"), "velero", "app-default-restic-x",
+                         kube::PatchKind::merge, doubt)
+                  .ok());
+  EXPECT_EQ(back_up("one", "p"), "Failed");
+  EXPECT_THAT(message_of("podvolumebackups", "one"),
+              HasSubstr("BackupRepository app-default-restic-x is NotReady: no key fits"));
+  EXPECT_EQ(restore("two", "p", "12345678"), "Failed");
+  EXPECT_THAT(message_of("podvolumerestores", "two"), HasSubstr("is NotReady"));
+  ASSERT_TRUE(api_.remove(kube::types::velero("backuprepositories"), "velero", "app-default-restic-x").ok());
+  EXPECT_EQ(back_up("three", "p"), "Failed");
+  EXPECT_THAT(message_of("podvolumebackups", "three"), HasSubstr("has no BackupRepository"));
+}
+
 TEST_F(PodVolumeTest, AFullDiskFailsTheRestoreWithItsReason) {
   write(add_pod("web") + "/file", random_hex(600'000));
   ASSERT_EQ(back_up("b", "web"), "Completed");

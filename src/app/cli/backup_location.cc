@@ -82,6 +82,7 @@ Result<int> create_from_kit(const Surroundings& surroundings, const config::Argu
     options.is_default = ImportOptions::Default::make;
     TRY(clear_other_defaults(cluster, options.as));
   }
+  if (arguments.boolean("replace-password")) options.password = ImportOptions::Password::replace;
   TRY(import_kit(cluster, kit, options));
   surroundings.out(fmt::format("Backup storage location \"{}\" configured successfully.\n", options.as));
   return 0;
@@ -206,7 +207,8 @@ config::Command backup_location_create_command(const Surroundings& surroundings)
                   {.name = "from-kit",
                    .help = "take location, credentials and repository passwords from a recovery kit",
                    .value_name = "FILE"},
-                  {.name = "kit-location", .help = "with --from-kit: which of its locations"}},
+                  {.name = "kit-location", .help = "with --from-kit: which of its locations"},
+                  replace_password_option()},
       .positionals = {{"NAME", "name of the location"}},
       .run = runs(surroundings, create)};
   for (config::Option& option : create_output_options()) out.options.push_back(std::move(option));

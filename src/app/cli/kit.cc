@@ -1,9 +1,11 @@
 #include "app/cli/kit.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
+#include "app/cli/password_use.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "base/yaml.h"
@@ -103,22 +105,52 @@ class Import {
   }
 
  private:
-  /// A password may be replaced as long as no repository was made with it.
+  /// A password may be replaced as long as nothing was written with it; else only where that was asked for.
   Status import_password(const KitSecret& secret) {
     const Result<KitSecret> present = present_secret(cluster_, secret.name);
     if (present.is(ErrorCode::not_found)) return create(secret);
     if (!present) return present.error();
     if (present->data == secret.data) return note("Secret", secret.name, "is there already");
-    if (!TRY(list_objects<velero::BackupRepository>(cluster_)).empty())
+    const std::vector<std::string> uses = TRY(uses_of_password(cluster_, TRY(password_of(*present))));
+    if (uses.empty()) {
+      TRY(replace(*present, secret));
+      return note("Secret", secret.name, "replaced, nothing used the password in it");
+    }
+    if (options_.password != ImportOptions::Password::replace) {
       return Error(ErrorCode::conflict,
-                   fmt::format("Secret {} holds another repository password, and repositories use it", secret.name),
-                   "import the kit into a namespace of its own");
-    TRY(kube::update_with_retry(*cluster_.api, kube::types::secrets(), cluster_.ns, secret.name,
-                                [&](json::value& object) -> Status {
-                                  object.as_object()["data"] = secret_object(cluster_, secret).at("data");
-                                  return {};
-                                }));
-    return note("Secret", secret.name, "replaced, no repository used it");
+                   fmt::format("Secret {} holds another repository password than the kit, and it is in use: {}",
+                               secret.name, fmt::join(uses, "; ")),
+                   "import the kit into a namespace of its own; --replace-password takes the kit's password, and what "
+                   "was written with the present one cannot be read here any more");
+    }
+    KitSecret former = *present;
+    former.name += "-former-" + random_name_suffix();
+    TRY(create(former));
+    TRY(replace(*present, secret));
+    TRY(note("Secret", secret.name, "replaced; the former password is in Secret " + former.name));
+    for (const std::string& use : uses) TRY(note("Secret", secret.name, "no longer fits: " + use));
+    return {};
+  }
+
+  /// Only what was looked at is replaced.
+  Status replace(const KitSecret& seen, const KitSecret& with) {
+    TRY(kube::update_with_retry(
+        *cluster_.api, kube::types::secrets(), cluster_.ns, with.name, [&](json::value& object) -> Status {
+          if (kit_secret(object).data != seen.data)
+            return Error(ErrorCode::conflict, fmt::format("Secret {} has just been changed by others", with.name));
+          object.as_object()["data"] = secret_object(cluster_, with).at("data");
+          return {};
+        }));
+    return {};
+  }
+
+  static Result<crypto::Secret> password_of(const KitSecret& secret) {
+    const auto found = secret.data.find(std::string(velero::kRepoPasswordKey));
+    if (found == secret.data.end()) return crypto::Secret::of("");
+    std::string text = TRY(from_base64(found->second).in("Secret " + secret.name));
+    crypto::Secret out = crypto::Secret::of(text);
+    crypto::wipe(text);
+    return out;
   }
 
   /// Credentials that differ from those of the same name here get a name of their own.

@@ -42,10 +42,15 @@ struct ImportOptions {
   std::string as = {};           ///< its name here; empty: the kit's; only with `location`
   std::string access_mode = {};  ///< ReadOnly, ReadWrite; empty: the kit's
   enum class Default { leave, make } is_default = Default::leave;
+  enum class Password { keep_used, replace } password = Password::keep_used;  ///< what to do with another one in use
 };
 /// Creates passwords, credentials and locations, in that order; what is there already and equal stays. Returns a line
-/// for each. conflict: a location of that name, or a password that is in use, is there and differs.
+/// for each. conflict: a location of that name, or a password that is in use, is there and differs. With
+/// Password::replace the latter goes into a Secret of another name, and the lines say what cannot be read any more.
 [[nodiscard]] Result<std::vector<std::string>> import_kit(const Cluster& cluster, const Kit& kit,
                                                           const ImportOptions& options);
+
+/// --replace-password, of every verb that imports.
+[[nodiscard]] config::Option replace_password_option();
 
 }  // namespace holdfast::app

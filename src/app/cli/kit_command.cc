@@ -43,7 +43,9 @@ Result<int> check_kit(const Surroundings& surroundings, const config::Arguments&
 Result<int> import_verb(const Surroundings& surroundings, const config::Arguments& arguments) {
   const Kit kit = TRY(kit_file(arguments.positional(0)));
   const Cluster cluster = TRY(open_cluster(surroundings, arguments));
-  for (const std::string& line : TRY(import_kit(cluster, kit, {}))) surroundings.out(line + "\n");
+  ImportOptions options;
+  if (arguments.boolean("replace-password")) options.password = ImportOptions::Password::replace;
+  for (const std::string& line : TRY(import_kit(cluster, kit, options))) surroundings.out(line + "\n");
   return 0;
 }
 
@@ -57,14 +59,24 @@ config::Command kit_verb(const Surroundings& surroundings, const char* name, con
 
 }  // namespace
 
+config::Option replace_password_option() {
+  return {.name = "replace-password",
+          .kind = config::Kind::boolean,
+          .help =
+              "take the kit's repository password even where another one is in use here; volumes that were saved "
+              "with that one cannot be restored here any more"};
+}
+
 config::Command kit_command(const Surroundings& surroundings) {
-  return {.name = "kit",
-          .summary = "Work with the recovery kit: what another site needs when this one is lost",
-          .subcommands = {kit_verb(surroundings, "export",
-                                   "Write locations, credentials and repository passwords to a file", export_kit),
-                          kit_verb(surroundings, "check", "Say whether a kit is complete", check_kit),
-                          kit_verb(surroundings, "import",
-                                   "Add a kit's locations, credentials and passwords to this site", import_verb)}};
+  config::Command import =
+      kit_verb(surroundings, "import", "Add a kit's locations, credentials and passwords to this site", import_verb);
+  import.options.push_back(replace_password_option());
+  return {
+      .name = "kit",
+      .summary = "Work with the recovery kit: what another site needs when this one is lost",
+      .subcommands = {kit_verb(surroundings, "export",
+                               "Write locations, credentials and repository passwords to a file", export_kit),
+                      kit_verb(surroundings, "check", "Say whether a kit is complete", check_kit), std::move(import)}};
 }
 
 }  // namespace holdfast::app

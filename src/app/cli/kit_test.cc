@@ -4,6 +4,9 @@
 #include <sys/stat.h>
 
 #include "app/cli/stage.h"
+#include "base/random.h"
+#include "objstore/fs.h"
+#include "repo/repository.h"
 #include "velero/names.h"
 
 namespace holdfast::app {
@@ -20,6 +23,13 @@ void add_secret(Stage& stage, const std::string& name, const std::string& key, c
 
 json::value peek_secret(Stage& stage, const std::string& name) {
   return stage.api().peek(kube::types::secrets(), "velero", name);
+}
+
+json::value peek_secret_copy(Stage& stage, const std::string& name) {
+  return json::object{{"apiVersion", "v1"},
+                      {"kind", "Secret"},
+                      {"metadata", json::object{{"name", name}, {"namespace", "velero"}}},
+                      {"data", json::object_at(peek_secret(stage, name), {"data"})}};
 }
 
 class KitTest : public ::testing::Test {
@@ -66,7 +76,7 @@ TEST_F(KitTest, BringsALocationToAnotherSite) {
 TEST_F(KitTest, ALocationCanBeAddedUnderAnotherNameBesideTheSitesOwn) {
   export_kit();
   add_secret(there_, "cloud-credentials", "cloud", "this site's own");
-  add_secret(there_, "velero-repo-credentials", "repository-password", "never used");
+  there_.api().seed(peek_secret_copy(here_, "velero-repo-credentials"));
   ASSERT_EQ(there_.run({"backup-location", "create", "default", "--provider", "aws", "--bucket", "own", "--default"}),
             0);
   EXPECT_EQ(there_.run({"kit", "import", path_}), 1);
@@ -81,15 +91,113 @@ TEST_F(KitTest, ALocationCanBeAddedUnderAnotherNameBesideTheSitesOwn) {
   EXPECT_EQ(json::string_at(peek_secret(there_, "cloud-credentials"), {"data", "cloud"}), to_base64("this site's own"));
 }
 
-TEST_F(KitTest, APasswordInUseIsNeverReplaced) {
-  export_kit();
-  add_secret(there_, "velero-repo-credentials", "repository-password", "in use");
+/// Another site, with a password and a location in a directory of its own.
+class KitPasswordTest : public KitTest {
+ protected:
+  void SetUp() override {
+    KitTest::SetUp();
+    export_kit();
+    add_secret(there_, "velero-repo-credentials", "repository-password", "of this site");
+    std::filesystem::create_directories(store_);
+  }
+  void TearDown() override {
+    std::filesystem::remove_all(store_);
+    KitTest::TearDown();
+  }
+  void add_location() {
+    ASSERT_EQ(there_.run({"backup-location", "create", "own", "--provider", "holdfast.dev/directory", "--bucket", "b",
+                          "--config", "path=" + store_}),
+              0)
+        << there_.err();
+  }
+  void add_repository(const std::string& ns, const std::string& password) {
+    repo::InitOptions init;
+    init.kdf = crypto::ScryptCost{.n = 2, .r = 8, .p = 1};
+    std::filesystem::create_directories(store_ + "/restic/" + ns);
+    ASSERT_TRUE(repo::Repository::init(*objstore::open_directory({.path = store_ + "/restic/" + ns}),
+                                       crypto::Secret::of(password), init)
+                    .ok());
+  }
+  std::string password() {
+    return from_base64(json::string_at(peek_secret(there_, "velero-repo-credentials"), {"data", "repository-password"}))
+        .value();
+  }
+  std::string kits_password() {
+    return from_base64(json::string_at(peek_secret(here_, "velero-repo-credentials"), {"data", "repository-password"}))
+        .value();
+  }
+  void expect_refused(const std::string& why) {
+    EXPECT_EQ(there_.run({"kit", "import", path_}), 1);
+    EXPECT_THAT(there_.err(), HasSubstr("it is in use"));
+    EXPECT_THAT(there_.err(), HasSubstr(why));
+    EXPECT_THAT(there_.err(), HasSubstr("--replace-password"));
+    EXPECT_EQ(there_.err().find("of this site"), std::string::npos);
+    EXPECT_EQ(password(), "of this site");
+    EXPECT_TRUE(there_.api().peek(kube::types::velero("backupstoragelocations"), "velero", "default").is_null());
+  }
+  const std::string store_ = ::testing::TempDir() + "hf-kit-store-" + random_hex(6);
+};
+
+TEST_F(KitPasswordTest, OneThatNothingUsesIsReplaced) {
+  add_location();
+  add_repository("web", "somebody else's");
+  EXPECT_EQ(there_.run({"kit", "import", path_}), 0) << there_.err();
+  EXPECT_THAT(there_.out(), HasSubstr("nothing used the password"));
+  EXPECT_EQ(password(), kits_password());
+}
+
+TEST_F(KitPasswordTest, BackupRepositoriesStandAgainstIt) {
   there_.load("1.14/crs/cluster1-backuprepositories.yaml");
+  expect_refused("BackupRepository web-app1-default-restic-7p7dd is there");
+}
+
+TEST_F(KitPasswordTest, SnapshotsOfVolumesStandAgainstIt) {
+  there_.load("1.14/crs/cluster1-podvolumebackups.yaml");
+  expect_refused("PodVolumeBackups name");
+}
+
+TEST_F(KitPasswordTest, ARepositoryThatOpensWithItStandsAgainstIt) {
+  add_location();
+  add_repository("db", "somebody else's");
+  add_repository("web", "of this site");
+  expect_refused("the repository of namespace web in backup location own opens with it");
+  EXPECT_EQ(there_.err().find("namespace db"), std::string::npos);
+}
+
+TEST_F(KitPasswordTest, WhereThatCannotBeToldItIsNotReplaced) {
+  add_location();
+  std::filesystem::remove_all(store_);
+  expect_refused("what lies in backup location own: it cannot be told");
+}
+
+TEST_F(KitPasswordTest, OnRequestTheFormerOneIsKeptBesideAndWhatItOpenedIsNamed) {
+  add_location();
+  add_repository("web", "of this site");
+  EXPECT_EQ(there_.run({"kit", "import", path_, "--replace-password"}), 0) << there_.err();
+  EXPECT_EQ(password(), kits_password());
+  EXPECT_THAT(there_.out(), HasSubstr("no longer fits: the repository of namespace web in backup location own"));
+  const std::string words = "the former password is in Secret ";
+  const size_t at = there_.out().find(words);
+  ASSERT_NE(at, std::string::npos);
+  const std::string rest = there_.out().substr(at + words.size());
+  const json::value former = peek_secret(there_, rest.substr(0, rest.find('\n')));
+  EXPECT_EQ(json::string_at(former, {"data", "repository-password"}), to_base64("of this site"));
+}
+
+TEST_F(KitPasswordTest, AChangeByOthersMeanwhileIsNotOverwritten) {
+  kube::FakeApi::Fault race;
+  race.verb = "list";
+  race.resource = "backupstoragelocations.velero.io";
+  race.meanwhile = [&] {
+    const json::value patch = json::object{{"data", json::object{{"repository-password", to_base64("newer")}}}};
+    EXPECT_TRUE(there_.api()
+                    .patch(kube::types::secrets(), "velero", "velero-repo-credentials", kube::PatchKind::merge, patch)
+                    .ok());
+  };
+  there_.api().inject(race);
   EXPECT_EQ(there_.run({"kit", "import", path_}), 1);
-  EXPECT_THAT(there_.err(), HasSubstr("repositories use it"));
-  EXPECT_EQ(json::string_at(peek_secret(there_, "velero-repo-credentials"), {"data", "repository-password"}),
-            to_base64("in use"));
-  EXPECT_TRUE(there_.api().peek_all(kube::types::velero("backupstoragelocations")).empty());
+  EXPECT_THAT(there_.err(), HasSubstr("has just been changed by others"));
+  EXPECT_EQ(password(), "newer");
 }
 
 TEST_F(KitTest, SaysWhatIsMissing) {
