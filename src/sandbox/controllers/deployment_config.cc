@@ -18,6 +18,7 @@ const char kName[] = "openshift.io/deployment-config.name";
 const char kVersion[] = "openshift.io/deployment-config.latest-version";
 const char kPhase[] = "openshift.io/deployment.phase";
 const char kDeployment[] = "openshift.io/deployment.name";
+const char kEncoded[] = "openshift.io/encoded-deployment-config";
 
 const kube::ResourceType& deployment_configs() {
   static const kube::ResourceType type =
@@ -48,7 +49,7 @@ json::object new_controller(const json::value& config, int64_t version) {
                          {kPhase, "New"},
                          {"openshift.io/deployment.replicas", ""},
                          {"openshift.io/deployment.status-reason", "config change"},
-                         {"openshift.io/encoded-deployment-config",
+                         {kEncoded,
                           json::compact(json::object{{"kind", "DeploymentConfig"},
                                                      {"apiVersion", "apps.openshift.io/v1"},
                                                      {"metadata", json::object{{"name", name}}},
@@ -65,6 +66,15 @@ json::object new_controller(const json::value& config, int64_t version) {
   json::set(made, {"spec", "template", "metadata", "annotations", kVersion}, json::value(std::to_string(version)));
   json::set(made, {"spec", "template", "metadata", "annotations", kDeployment}, json::value(deployment));
   return made;
+}
+
+// A server fills defaults into a controller's template that it knows nothing of in a DeploymentConfig's: what the
+// controller was made from stands in its annotation.
+bool made_from(const json::value& controller, const json::value& config) {
+  const json::value& wanted = config.at("spec").at("template");
+  const Result<json::value> encoded = json::parse(json::string_at(controller, {"metadata", "annotations", kEncoded}));
+  const json::value* then = encoded.ok() ? json::find(*encoded, {"spec", "template"}) : nullptr;
+  return bare_template(then != nullptr ? *then : controller.at("spec").at("template")) == bare_template(wanted);
 }
 
 // Its controllers, the newest version first; restored ones without an owner are adopted by their annotation.
@@ -133,8 +143,7 @@ Status sync_one(const ControllerFacts& facts, const json::value& config, const O
   int64_t version = json::int_at(config, {"status", "latestVersion"});
   if (!mine.empty()) version = std::max(version, version_of(mine.front()));
   const bool current = !mine.empty() && version_of(mine.front()) == version;
-  const bool same = current && bare_template(mine.front().at("spec").at("template")) ==
-                                   bare_template(config.at("spec").at("template"));
+  const bool same = current && made_from(mine.front(), config);
   const bool starts = has_config_change(config) && !json::bool_at(config, {"spec", "paused"});
   if (starts && !same) {
     version += current || version == 0 ? 1 : 0;  // else the version was counted, but its controller not made yet
