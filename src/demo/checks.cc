@@ -358,6 +358,8 @@ Report judge(const Facts& facts) {
                 check_present(facts), check_invented(facts),    check_totals(facts),    check_files(facts),
                 check_serving(facts)};
   for (const ApplicationSeen& application : facts.applications) out.applications.push_back(figures(facts, application));
+  out.clusters = facts.clusters;
+  out.store = facts.store;
   out.backups = facts.backups;
   out.restore = facts.restore;
   out.begun = facts.begun;

@@ -90,6 +90,8 @@ struct ApplicationSeen {
 };
 
 struct Facts {
+  std::string clusters;  ///< "sandbox" or "real"
+  std::string store;     ///< "directory" or "s3://BUCKET/PREFIX"
   Time begun{};
   Time load_begun{};
   Time lost{};  ///< just before the first site was killed

@@ -1,7 +1,8 @@
 holdfast_module(demo
-  SOURCES checks.cc ledger_client.cc load.cc page.cc progress.cc report.cc sandbox_sites.cc site_view.cc story.cc
-  DEPS base config crypto velero net kube sandbox
-  TESTS checks_test.cc report_test.cc site_view_test.cc)
+  SOURCES backup_watch.cc checks.cc doors.cc lab_sites.cc ledger_client.cc load.cc obstacles.cc page.cc progress.cc
+          report.cc sandbox_sites.cc site_view.cc store_place.cc story.cc verbs.cc
+  DEPS base config crypto velero net kube sandbox install
+  TESTS checks_test.cc report_test.cc site_view_test.cc store_place_test.cc)
 
 if(BUILD_TESTING)
   add_test(NAME demo_sandbox COMMAND ${CMAKE_SOURCE_DIR}/tests/demo/run.sh ${CMAKE_BINARY_DIR})

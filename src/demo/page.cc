@@ -180,10 +180,12 @@ std::string checks(const Report& report) {
 std::string to_html(const Report& report) {
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>holdfast demo</title><style>{}</style>"
-      "</head><body>\n<h1>A site was lost; its applications are back</h1>\n<p class=\"{}\">{} at {}</p>\n{}"
+      "</head><body>\n<h1>A site was lost; its applications are back</h1>\n<p class=\"{}\">{} at {}</p>\n<p>Clusters: "
+      "{}. Store: {}.</p>\n{}"
       "<h2>Figures</h2>\n{}<h2>Checks</h2>\n{}<h2>Backups</h2>\n{}</body></html>\n",
       kStyle, report.passed() ? "ok" : "bad", report.passed() ? "All checks passed" : "Checks failed",
-      format_rfc3339(report.begun), time_line(report), figures(report), checks(report), backups(report));
+      format_rfc3339(report.begun), escaped(report.clusters), escaped(report.store), time_line(report), figures(report),
+      checks(report), backups(report));
 }
 
 }  // namespace holdfast::demo

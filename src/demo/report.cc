@@ -71,7 +71,9 @@ json::object to_json(const Report& report) {
     checks.push_back(json::object{{"name", check.name}, {"passed", check.passed}, {"detail", check.detail}});
   json::array backups;
   for (const BackupSeen& backup : report.backups) backups.push_back(backup_json(backup));
-  return {{"applications", std::move(applications)},
+  return {{"clusters", report.clusters},
+          {"store", report.store},
+          {"applications", std::move(applications)},
           {"checks", std::move(checks)},
           {"passed", report.passed()},
           {"lost_at", format_rfc3339_nano(report.lost)},
@@ -83,7 +85,7 @@ json::object to_json(const Report& report) {
 }
 
 std::string to_text(const Report& report) {
-  std::string out;
+  std::string out = fmt::format("clusters: {}, store: {}\n", report.clusters, report.store);
   for (const ApplicationReport& application : report.applications) {
     out += fmt::format("{}\n", application.name);
     const std::pair<const char*, std::string> lines[] = {

@@ -1,7 +1,7 @@
 // What the demo tells at its end: figures for each application, checks, and whether all passed; as JSON, text and HTML.
 //
-// The JSON object has the members `applications`, `checks` and `passed`, and beside them `backups`, `restore` and
-// `lost_at` for the curious. Pure functions.
+// The JSON object has the members `clusters`, `store`, `applications`, `checks` and `passed`, and beside them
+// `backups`, `restore` and `lost_at` for the curious. Pure functions.
 #pragma once
 
 #include <optional>
@@ -41,6 +41,8 @@ struct ApplicationReport {
 };
 
 struct Report {
+  std::string clusters;  ///< "sandbox" or "real"
+  std::string store;
   std::vector<ApplicationReport> applications;
   std::vector<Check> checks;
   std::vector<BackupSeen> backups;

@@ -1,14 +1,12 @@
 // SiteControl over the sandbox's sites.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <map>
 
 #include "base/file.h"
-#include "base/text.h"
-#include "config/command.h"
+#include "demo/doors.h"
+#include "demo/obstacles.h"
 #include "demo/site_control.h"
-#include "sandbox/site/forwarder.h"
 #include "sandbox/site/hub.h"
 #include "sandbox/site/site.h"
 
@@ -16,18 +14,14 @@ namespace holdfast::demo {
 
 namespace {
 
-bool on_path(const std::string& program) {
-  const std::string path = config::process_environment()("PATH").value_or("/usr/bin:/bin");
-  for (const std::string& directory : split(path, ':')) {
-    if (::access((directory + "/" + program).c_str(), X_OK) == 0) return true;
-  }
-  return false;
-}
-
 class SandboxSites final : public SiteControl {
  public:
   SandboxSites(SandboxOptions options, sandbox::Runtime runtime, sandbox::Hub hub, Clock& clock)
-      : options_(std::move(options)), runtime_(std::move(runtime)), hub_(std::move(hub)), clock_(clock) {}
+      : options_(std::move(options)),
+        runtime_(std::move(runtime)),
+        hub_(std::move(hub)),
+        clock_(clock),
+        doors_(runtime_) {}
 
   Status boot(int site) override {
     sandbox::SiteOptions options;
@@ -49,19 +43,23 @@ class SandboxSites final : public SiteControl {
     return {};
   }
 
+  Status end() override {
+    doors_.close_all();
+    sites_.clear();
+    return {};
+  }
+
+  std::string kind() const override { return "sandbox"; }
   std::string name(int site) const override { return fmt::format("site{}", site); }
   std::string kubeconfig(int site) const override { return directory(site) + "/kubeconfig"; }
   std::string address(int site) const override { return sandbox::Hub::address_of(site); }
   std::vector<std::string> client_prefix() const override { return hub_.prefix(); }
 
   Result<std::string> door(int site, uint16_t node_port) override {
-    const auto key = std::make_pair(site, node_port);
-    auto found = doors_.find(key);
-    if (found == doors_.end()) {
-      found =
-          doors_.emplace(key, TRY(sandbox::Forwarder::start(runtime_, 0, hub_.pid(), address(site), node_port))).first;
-    }
-    return fmt::format("http://127.0.0.1:{}", found->second.port());
+    return "http://" + TRY(doors_.open({}, {sandbox::network_of(hub_.pid()), address(site), node_port}));
+  }
+  Result<std::string> way_out(const std::string& host, uint16_t port) override {
+    return doors_.open({sandbox::network_of(hub_.pid()), "10.88.0.2"}, {.address = host, .port = port});
   }
 
  private:
@@ -72,31 +70,21 @@ class SandboxSites final : public SiteControl {
   const sandbox::Hub hub_;
   Clock& clock_;
   std::map<int, std::unique_ptr<sandbox::Site>> sites_;
-  std::map<std::pair<int, uint16_t>, sandbox::Forwarder> doors_;
+  Doors doors_;
 };
 
 }  // namespace
 
 std::vector<std::string> sandbox_obstacles(const SandboxOptions& options) {
-  std::vector<std::string> out;
-  if (::geteuid() != 0) out.emplace_back("sites need root for their namespaces: run it with sudo");
-  const std::pair<const char*, const char*> programs[] = {
-      {"ip", "iproute2"}, {"unshare", "util-linux"}, {"nsenter", "util-linux"}, {"setpriv", "util-linux"}};
-  for (const auto& [program, package] : programs) {
-    if (!on_path(program)) out.push_back(fmt::format("program {} is missing: apt-get install {}", program, package));
-  }
-  for (const char* image : {"holdfast", "ledger"}) {
-    const std::string path = fmt::format("{}/{}", options.images_directory, image);
-    if (::access(path.c_str(), R_OK) != 0) {
-      out.push_back(fmt::format("image {} is missing: ./dev demo makes it, or tools/image.sh {}", image, path));
-    }
-  }
+  std::vector<std::string> out = machine_obstacles(
+      {{"ip", "iproute2"}, {"unshare", "util-linux"}, {"nsenter", "util-linux"}, {"setpriv", "util-linux"}});
+  for (std::string& obstacle : image_obstacles(options.images_directory)) out.push_back(std::move(obstacle));
   return out;
 }
 
 Result<std::unique_ptr<SiteControl>> sandbox_sites(SandboxOptions options, Clock& clock) {
   TRY(make_directories(options.directory));
-  TRY(make_directories(options.store_directory));
+  if (!options.store_directory.empty()) TRY(make_directories(options.store_directory));
   sandbox::Runtime runtime{options.program, {"sandbox-internal"}, options.directory + "/hub"};
   sandbox::Hub hub = TRY(sandbox::Hub::start(runtime));
   return std::unique_ptr<SiteControl>(

@@ -1,22 +1,22 @@
 #include "demo/story.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <set>
 
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "base/yaml.h"
+#include "demo/backup_watch.h"
 #include "demo/checks.h"
 #include "demo/ledger_client.h"
 #include "demo/load.h"
 #include "demo/site_view.h"
+#include "demo/verbs.h"
 #include "kube/client.h"
 #include "kube/kubeconfig.h"
+#include "net/http.h"
 #include "velero/names.h"
 
 namespace holdfast::demo {
@@ -59,11 +59,6 @@ Result<std::unique_ptr<kube::Client>> connect(const std::string& kubeconfig) {
   return kube::Client::create(std::move(options));
 }
 
-bool ended(const std::string& phase) {
-  return phase == velero::phase::kCompleted || phase == velero::phase::kPartiallyFailed ||
-         phase == velero::phase::kFailed || phase == velero::phase::kFailedValidation;
-}
-
 double seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -71,7 +66,13 @@ double seconds(Duration duration) {
 class LiveStory final : public Story {
  public:
   LiveStory(StoryOptions options, SiteControl& sites, Clock& clock, const Progress& progress, LedgerClient ledgers)
-      : options_(std::move(options)), sites_(sites), clock_(clock), progress_(progress), ledgers_(std::move(ledgers)) {}
+      : options_(std::move(options)),
+        sites_(sites),
+        clock_(clock),
+        progress_(progress),
+        verbs_(options_.program, options_.directory, sites),
+        ledgers_(std::move(ledgers)),
+        watch_(kSchedule, options_.directory, ledgers_, progress_, facts_) {}
 
   Status read_applications() {
     for (const char* name : {"web-app1", "web-app2"}) {
@@ -90,6 +91,8 @@ class LiveStory final : public Story {
   Result<Facts> run(std::stop_token stop) override {
     stop_ = std::move(stop);
     facts_.begun = clock_.now();
+    facts_.clusters = sites_.kind();
+    facts_.store = options_.store.name();
     const std::pair<const char*, Status (LiveStory::*)()> steps[] = {
         {"two sites are booted, each a cluster", &LiveStory::boot},
         {"holdfast is installed into both", &LiveStory::install},
@@ -112,19 +115,7 @@ class LiveStory final : public Story {
  private:
   // ---- means
 
-  /// Runs a verb of this program against a site; a failure holds what it said.
-  Status verb(int site, const std::vector<std::string>& words) {
-    const CommandOutput output = TRY(run_command(command(site, words), {}, kStepLimit, stop_));
-    if (output.code == 0) return {};
-    const std::string said(trim(output.err.empty() ? output.out : output.err));
-    return Error(ErrorCode::internal, fmt::format("holdfast {}: {}", words.front(), said));
-  }
-  std::vector<std::string> command(int site, const std::vector<std::string>& words) const {
-    std::vector<std::string> argv = {options_.program};
-    argv.insert(argv.end(), words.begin(), words.end());
-    argv.insert(argv.end(), {"--kubeconfig", sites_.kubeconfig(site)});
-    return argv;
-  }
+  Status verb(int site, const std::vector<std::string>& words) { return verbs_.run(site, words, kStepLimit, stop_); }
 
   /// Asks until it is true; failures that may pass are asked again. timeout names the last one.
   template <typename Ask>
@@ -164,31 +155,38 @@ class LiveStory final : public Story {
   }
 
   Status install() {
+    std::vector<std::string> store = {"--store-directory", options_.store.directory};
+    if (options_.store.bucket) store = TRY(bucket_words(*options_.store.bucket));
     std::vector<std::pair<int, Process>> running;
     for (const int site : {kLostSite, kOtherSite}) {
-      std::vector<std::string> words = {
-          "install", "--store-directory", options_.store_directory, "--use-node-agent", "--site", sites_.name(site),
-          "--wait"};
-      // The other site gets its location later, from the kit.
+      std::vector<std::string> words = {"install", "--use-node-agent", "--site", sites_.name(site), "--wait"};
+      // The other site gets its location and credentials later, from the kit.
       if (site == kOtherSite) words.emplace_back("--no-default-backup-location");
-      const std::string log = log_path(fmt::format("install-{}", sites_.name(site)));
-      const UniqueFd out(::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-      if (!out.valid()) return errno_error(errno, "open " + log);
-      running.emplace_back(site,
-                           TRY(Process::spawn({.argv = command(site, words), .out = out.get(), .err = out.get()})));
+      if (site == kLostSite || !options_.store.bucket) words.insert(words.end(), store.begin(), store.end());
+      running.emplace_back(site, TRY(verbs_.start(site, words, install_log(site))));
     }
     for (auto& [site, process] : running) {
       const ProcessExit exit = TRY(process.wait(kStepLimit, stop_).in("holdfast install at " + sites_.name(site)));
-      if (exit.code != 0) {
-        const std::string said = TRY(read_file(log_path(fmt::format("install-{}", sites_.name(site)))));
-        return Error(ErrorCode::internal, fmt::format("holdfast install at {}: {}", sites_.name(site), trim(said)));
-      }
+      if (exit.code != 0)
+        return Error(ErrorCode::internal,
+                     fmt::format("holdfast install at {}: {}", sites_.name(site), TRY(verbs_.said(install_log(site)))));
     }
     return until("the location is available", [&]() -> Result<bool> {
       return TRY(view(kLostSite).location_phase(kLocation, stop_)) == "Available";
     });
   }
-  std::string log_path(const std::string& name) const { return fmt::format("{}/{}.log", options_.directory, name); }
+  std::string install_log(int site) const { return "install-" + sites_.name(site); }
+
+  /// The sites reach the bucket by a way out of their network; its keys go by a file that only its owner reads.
+  Result<std::vector<std::string>> bucket_words(const Bucket& bucket) {
+    const net::Url url = TRY(net::parse_url(bucket.endpoint).in("endpoint of the store"));
+    const std::string address = TRY(sites_.way_out(url.host, url.port));
+    const std::string credentials = options_.directory + "/credentials";
+    TRY(write_file_atomically(credentials, bucket.credentials, 0600));
+    progress_.note(fmt::format("the store: {} at {}, which the sites reach as {}", options_.store.name(),
+                               bucket.endpoint, address));
+    return install_words(bucket, address, credentials);
+  }
 
   Status start_applications() {
     SiteView site = view(kLostSite);
@@ -245,51 +243,10 @@ class LiveStory final : public Story {
     });
   }
 
-  /// Looks at the backups, then at the freezes: a freeze is always seen before its backup is.
   Status watch_backups() {
-    facts_.backups = TRY(view(kLostSite).backups(kSchedule, stop_));
-    for (size_t i = 0; i < applications_.size(); ++i) {
-      const std::string url = TRY(door(kLostSite, applications_[i]));
-      const std::optional<Freeze> freeze = TRY(ledgers_.last_freeze(url, stop_));
-      if (!freeze) continue;
-      std::vector<Freeze>& seen = facts_.applications[i].freezes;
-      if (!seen.empty() && seen.back().manifest_sha256 == freeze->manifest_sha256) {
-        seen.back() = *freeze;
-      } else {
-        TRY(write_file_atomically(
-            fmt::format("{}/{}-manifest-{}.json", options_.directory, applications_[i].name, seen.size() + 1),
-            freeze->manifest));
-        seen.push_back(*freeze);
-      }
-    }
-    tell_backups();
-    return {};
-  }
-
-  void tell_backups() {
-    for (const BackupSeen& backup : facts_.backups) {
-      if (!ended(backup.phase) || !told_.insert(backup.name).second) continue;
-      progress_.note(fmt::format("{} {}", backup.name, backup.phase));
-      for (const VolumeCopy& copy : backup.volumes) {
-        progress_.note(fmt::format("  {}: read {}, stored {}, took {:.0f} s{}", copy.application,
-                                   format_bytes(copy.bytes_read), format_bytes(copy.bytes_stored),
-                                   seconds(copy.ended - copy.started), freeze_text(backup, copy.application)));
-      }
-    }
-  }
-
-  /// The freeze that fell into the backup.
-  std::string freeze_text(const BackupSeen& backup, const std::string& name) const {
-    for (const ApplicationSeen& application : facts_.applications) {
-      if (application.name != name) continue;
-      for (const Freeze& freeze : application.freezes) {
-        if (freeze.taken < backup.created ||
-            (backup.completed && freeze.taken > *backup.completed + std::chrono::seconds(1)))
-          continue;
-        return fmt::format(", frozen {:.0f} ms (manifest {:.0f} ms)", freeze.frozen_ms, freeze.manifest_ms);
-      }
-    }
-    return {};
+    std::vector<std::string> urls;
+    for (const Application& application : applications_) urls.push_back(TRY(door(kLostSite, application)));
+    return watch_.look(view(kLostSite), urls, stop_);
   }
 
   std::string kit() const { return options_.directory + "/recovery.kit"; }
@@ -326,14 +283,9 @@ class LiveStory final : public Story {
   }
 
   Status restore() {
-    const std::string log = log_path("restore");
-    const UniqueFd out(::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!out.valid()) return errno_error(errno, "open " + log);
     facts_.restore.created = clock_.now();
-    Process process = TRY(Process::spawn(
-        {.argv = command(kOtherSite, {"restore", "create", kRestore, "--from-schedule", kSchedule, "--wait"}),
-         .out = out.get(),
-         .err = out.get()}));
+    Process process = TRY(
+        verbs_.start(kOtherSite, {"restore", "create", kRestore, "--from-schedule", kSchedule, "--wait"}, "restore"));
     TRY(until("the restore ends", [&]() -> Result<bool> {
       TRY(watch_recovery());
       const Result<RestoreSeen> seen = view(kOtherSite).restore(kRestore, stop_);
@@ -345,8 +297,7 @@ class LiveStory final : public Story {
         return true;
       }
       if (!seen && !process.poll().has_value()) return seen.error();
-      if (!seen)
-        return Error(ErrorCode::internal, "holdfast restore create: " + std::string(trim(TRY(read_file(log)))));
+      if (!seen) return Error(ErrorCode::internal, "holdfast restore create: " + TRY(verbs_.said("restore")));
       return false;
     }));
     progress_.note(fmt::format("restore of {} is {} after {:.1f} s", facts_.restore.backup, facts_.restore.phase,
@@ -414,12 +365,13 @@ class LiveStory final : public Story {
   SiteControl& sites_;
   Clock& clock_;
   const Progress& progress_;
+  const Verbs verbs_;
   LedgerClient ledgers_;
   std::stop_token stop_;
   Facts facts_;
+  BackupWatch watch_;
   std::vector<Application> applications_;
   std::vector<std::unique_ptr<kube::Client>> clients_;
-  std::set<std::string> told_;
 };
 
 }  // namespace

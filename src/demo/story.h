@@ -12,6 +12,7 @@
 #include "demo/facts.h"
 #include "demo/progress.h"
 #include "demo/site_control.h"
+#include "demo/store_place.h"
 
 namespace holdfast::demo {
 
@@ -20,7 +21,7 @@ struct StoryOptions {
   std::string load_program;         ///< ledger-load
   std::string manifests_directory;  ///< with web-app1.yaml and web-app2.yaml
   std::string directory;            ///< of records, kit and logs, outside the sites
-  std::string store_directory;      ///< the embedded store, bound into both sites
+  StorePlace store;                 ///< where backups go
   std::string every = "5s";         ///< between backups
 };
 

@@ -11,7 +11,7 @@ namespace holdfast::app {
 
 [[nodiscard]] config::Command completion_command();
 [[nodiscard]] config::Command demo_command(const Surroundings& surroundings);
-[[nodiscard]] config::Command sandbox_command();
+[[nodiscard]] config::Command sandbox_command(const Surroundings& surroundings);
 [[nodiscard]] config::Command sandbox_internal_command();
 
 [[nodiscard]] config::Command backup_command(const Surroundings& surroundings);

@@ -26,7 +26,7 @@ config::Command root_command(const Surroundings& surroundings) {
                       restore_helper_command(surroundings),
                       mover_command(surroundings),
                       read_object_command(),
-                      sandbox_command(),
+                      sandbox_command(surroundings),
                       sandbox_internal_command(),
                       demo_command(surroundings)},
   };

@@ -7,8 +7,10 @@
 #include <filesystem>
 
 #include "app/cli/commands.h"
+#include "app/cli/signals.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "sandbox/controllers/controllers.h"
 #include "sandbox/node/container_process.h"
 #include "sandbox/site/site.h"
 
@@ -52,6 +54,19 @@ Status stay_up(const config::Arguments& arguments) {
   return {};
 }
 
+Result<int> run_controllers(const Surroundings& surroundings, const config::Arguments& arguments) {
+  const EndSignals signals;
+  const auto api = TRY(surroundings.open({.kubeconfig = arguments.text("kubeconfig"), .context = {}}));
+  sandbox::ControllersOptions options;
+  options.names = arguments.list("names");
+  options.clock = surroundings.clock;
+  options.log = log::Logger(log::descriptor_sink(2, log::Level::info, log::Format::text));
+  const auto controllers = TRY(sandbox::Controllers::start(*api, std::move(options)));
+  while (surroundings.clock->sleep(signals.token(), std::chrono::hours(1))) {
+  }
+  return 0;
+}
+
 int up(const config::Arguments& arguments) {
   // Every child starts with its own clean mask; here the two signals end the wait.
   sigset_t ends;
@@ -76,14 +91,14 @@ int internal(const config::Arguments& arguments) {
     return sandbox::container_exec(word(1), number(2), std::vector<std::string>(words.begin() + 3, words.end()));
   }
   if (verb == "pod-network") return sandbox::pod_network();
-  if (verb == "forward") return sandbox::forward_connections(number(1), word(2), static_cast<uint16_t>(number(3)));
+  if (verb == "forward") return sandbox::forward_connections({word(3), word(1), static_cast<uint16_t>(number(2))});
   if (verb == "site") return sandbox::run_site(word(1));
   return sandbox::run_site_part(verb, word(1));
 }
 
 }  // namespace
 
-config::Command sandbox_command() {
+config::Command sandbox_command(const Surroundings& surroundings) {
   config::Command up_command;
   up_command.name = "up";
   up_command.summary = "Boot sites and keep them up until Ctrl-C";
@@ -92,10 +107,23 @@ config::Command sandbox_command() {
                         {.name = "sites", .kind = Kind::number, .help = "how many", .fallback = "2"},
                         {.name = "images", .help = "directory of images; without it the one beside the program"}};
   up_command.run = up;
+  config::Command controllers_command;
+  controllers_command.name = "controllers";
+  controllers_command.summary = "Run controllers of the sandbox against any cluster until Ctrl-C";
+  controllers_command.description =
+      "A sandbox cluster runs all of them by itself. Against another cluster that serves the types, some stand in for "
+      "what it lacks: deploymentconfig does what OpenShift's controller does with a DeploymentConfig, on a cluster "
+      "that "
+      "has OpenShift's kinds by definition only.";
+  controllers_command.examples = {"holdfast sandbox controllers --kubeconfig lab.yaml --names deploymentconfig"};
+  controllers_command.options = {
+      {.name = "kubeconfig", .help = "the cluster; KUBECONFIG or the pod's own without it", .value_name = "FILE"},
+      {.name = "names", .kind = Kind::list, .help = "which controllers; all without it"}};
+  controllers_command.run = runs(surroundings, run_controllers);
   config::Command command;
   command.name = "sandbox";
   command.summary = "Small clusters on this machine, for the demo and for tests";
-  command.subcommands = {up_command};
+  command.subcommands = {up_command, controllers_command};
   return command;
 }
 

@@ -77,7 +77,8 @@ Status Site::bring_up(const Hub& hub, Clock& clock) {
   init_pid_ = TRY(child_of(process_->pid(), clock));
   TRY(hub.attach(options_.number, init_pid_));
   TRY(write_all(write_end.get(), "go\n", "the site's gate"));
-  door_ = TRY(Forwarder::start(options_.runtime, options_.host_port, init_pid_, "127.0.0.1", kApiPort));
+  door_ = TRY(Forwarder::start(options_.runtime, {.port = options_.host_port},
+                               {.network = network_of(init_pid_), .port = kApiPort}));
   const BootTime begin = clock.boottime();
   auto client = TRY(net::HttpClient::create({.tls = {.ca_pem = {},
                                                      .certificate_pem = {},
