@@ -173,6 +173,12 @@ TEST_F(ControllersTest, ADeploymentConfigMakesVersionsAsOpenShiftDoes) {
   EXPECT_EQ(controller_uid(first), uid_of(get("deploymentconfigs", "dc")));
   EXPECT_EQ(ready_pods("deployment", "dc-1"), 2U);
   EXPECT_EQ(ready_pods("deploymentconfig", "dc"), 2U);
+  // A server's defaults in the controller's template are no new version.
+  patch("replicationcontrollers", "dc-1", R"({"spec":{"template":{"spec":{"terminationGracePeriodSeconds":30}}}})");
+  patch("deploymentconfigs", "dc", R"({"spec":{"replicas":3}})");
+  ASSERT_TRUE(eventually([&] { return ready_pods("deployment", "dc-1") == 3; }));
+  EXPECT_EQ(all("replicationcontrollers").size(), 1U);
+  patch("deploymentconfigs", "dc", R"({"spec":{"replicas":2}})");
   patch("deploymentconfigs", "dc", R"({"spec":{"template":{"metadata":{"labels":{"version":"2"}}}}})");
   ASSERT_TRUE(eventually([&] { return ready_pods("deployment", "dc-2") == 2 && phase("dc-2") == "Complete"; }));
   EXPECT_EQ(ready_pods("deployment", "dc-1"), 0U);
