@@ -225,6 +225,32 @@ Check check_objects(const Facts& facts) {
   return out.check();
 }
 
+/// The most acknowledgements within one second before the loss.
+int64_t best_second(const ApplicationSeen& application) {
+  std::vector<Time> times;
+  for (const Posting& posting : application.postings)
+    if (posting.acknowledged && before_the_loss(posting, application)) times.push_back(posting.answered);
+  std::sort(times.begin(), times.end());
+  size_t best = 0;
+  size_t first = 0;
+  for (size_t last = 0; last < times.size(); ++last) {
+    while (times[last] - times[first] >= std::chrono::seconds(1)) ++first;
+    best = std::max(best, last - first + 1);
+  }
+  return static_cast<int64_t>(best);
+}
+
+Check check_commits(const Facts& facts) {
+  Findings out("commit_rate");
+  for (const ApplicationSeen& application : facts.applications) {
+    const int64_t best = best_second(application);
+    const std::string text =
+        fmt::format("{}: {} commits in its best second, {} wanted", application.name, best, kCommitsWanted);
+    best >= kCommitsWanted ? out.good(text) : out.fault(text);
+  }
+  return out.check();
+}
+
 /// First and last acknowledgements around the loss.
 struct Outage {
   std::optional<Time> last_before;
@@ -330,6 +356,7 @@ ApplicationReport figures(const Facts& facts, const ApplicationSeen& application
     if (!before_the_loss(posting, application) || posting.sent > facts.lost) continue;
     posting.acknowledged ? ++out.acknowledged : ++out.in_doubt;
   }
+  out.commits_per_second = best_second(application);
   out.restore_seconds = seconds(facts.restore.completed - facts.restore.created);
   if (outage.last_before && outage.first_after) out.outage_seconds = seconds(*outage.first_after - *outage.last_before);
   if (const Freeze* longest = longest_freeze(application)) {
@@ -353,10 +380,10 @@ const Freeze* recovery_point(const ApplicationSeen& application) {
 
 Report judge(const Facts& facts) {
   Report out;
-  out.checks = {check_backups(facts), check_incremental(facts), check_freezes(facts),   check_mid_write(facts),
-                check_restore(facts), check_objects(facts),     check_integrity(facts), check_recovery_point(facts),
-                check_present(facts), check_invented(facts),    check_totals(facts),    check_files(facts),
-                check_serving(facts)};
+  out.checks = {check_backups(facts),        check_incremental(facts), check_freezes(facts),  check_commits(facts),
+                check_mid_write(facts),      check_restore(facts),     check_objects(facts),  check_integrity(facts),
+                check_recovery_point(facts), check_present(facts),     check_invented(facts), check_totals(facts),
+                check_files(facts),          check_serving(facts)};
   for (const ApplicationSeen& application : facts.applications) out.applications.push_back(figures(facts, application));
   out.clusters = facts.clusters;
   out.store = facts.store;

@@ -10,6 +10,8 @@ namespace holdfast::demo {
 
 /// The least number of completed backups that the story waits for.
 inline constexpr size_t kBackupsWanted = 3;
+/// What a ledger has to commit in its best second, or its load was none.
+inline constexpr int64_t kCommitsWanted = 200;
 
 [[nodiscard]] Report judge(const Facts& facts);
 

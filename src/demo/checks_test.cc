@@ -13,6 +13,7 @@ Time at(double seconds) {
   return Time(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(1000 + seconds)));
 }
 
+constexpr int64_t kBurst = 220;
 const std::string kLost = "http://10.0.0.1:1";
 const std::string kOther = "http://10.0.0.2:1";
 
@@ -50,7 +51,13 @@ ApplicationSeen application(const std::string& name) {
     out.entries.push_back({n, "k-" + std::to_string(n), n});
     out.total_sum += n;
   }
-  out.total_count = 31;
+  // What a loaded second looks like.
+  for (int64_t n = 0; n < kBurst; ++n) {
+    out.postings.push_back(posting(1000 + n, 5 + 0.004 * static_cast<double>(n), true, kLost));
+    out.entries.push_back({100 + n, "k-" + std::to_string(1000 + n), 1000 + n});
+    out.total_sum += 1000 + n;
+  }
+  out.total_count = 31 + kBurst;
   out.integrity = "ok";
   out.restored = true;
   out.files_compared = 30;
@@ -99,7 +106,8 @@ TEST(Checks, AGoodRunPassesWithItsFigures) {
   EXPECT_DOUBLE_EQ(first.rpo_seconds.value_or(0), 3.5);
   EXPECT_EQ(first.lost_entries, 2);  // 32 and 33
   EXPECT_EQ(first.in_doubt, 1);
-  EXPECT_EQ(first.acknowledged, 33);
+  EXPECT_EQ(first.acknowledged, 33 + kBurst);
+  EXPECT_EQ(first.commits_per_second, kBurst + 1);  // and entry 5
   EXPECT_DOUBLE_EQ(first.restore_seconds, 8);
   EXPECT_DOUBLE_EQ(first.outage_seconds.value_or(0), 17);
   EXPECT_DOUBLE_EQ(first.freeze_ms_max, 305);
@@ -141,13 +149,17 @@ INSTANTIATE_TEST_SUITE_P(
                             for (BackupSeen& backup : f.backups) backup.volumes[1].bytes_stored = 90'000'000;
                           }},
                     Fault{"freezes", [](Facts& f) { second(f).freezes[1].frozen_ms = 30'000; }},
+                    Fault{"commit_rate",
+                          [](Facts& f) {
+                            for (Posting& p : second(f).postings)
+                              if (p.amount >= 1000) p.answered = at(5 + 0.02 * static_cast<double>(p.amount - 1000));
+                          }},
                     Fault{"lost_in_mid_write",
                           [](Facts& f) {
                             for (Posting& p : second(f).postings) {
                               if (p.target == kLost && p.answered >= at(32) && p.acknowledged) p.target = kOther;
                               if (!p.acknowledged) p.answered = at(33.95);
                             }
-                            second(f).entries.resize(31);
                           }},
                     Fault{"restore", [](Facts& f) { f.restore.errors = 1; }},
                     Fault{"restore", [](Facts& f) { f.restore.phase = "PartiallyFailed"; }},
@@ -163,7 +175,7 @@ INSTANTIATE_TEST_SUITE_P(
                           }},
                     Fault{"no_invented_entries",
                           [](Facts& f) {
-                            second(f).entries.push_back({99, "k-99", 99});
+                            second(f).entries.push_back({999, "k-99", 99});
                             second(f).total_sum += 99;
                             second(f).total_count += 1;
                           }},
@@ -175,7 +187,9 @@ INSTANTIATE_TEST_SUITE_P(
                           }},
                     Fault{"totals", [](Facts& f) { second(f).total_sum += 1; }},
                     Fault{"files", [](Facts& f) { second(f).file_differences = {"start-1/fifo: missing"}; }},
-                    Fault{"serves_again", [](Facts& f) { second(f).postings.pop_back(); }}));
+                    Fault{"serves_again", [](Facts& f) {
+                            std::erase_if(second(f).postings, [](const Posting& p) { return p.target == kOther; });
+                          }}));
 
 }  // namespace
 }  // namespace holdfast::demo

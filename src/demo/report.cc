@@ -42,6 +42,7 @@ json::object application_json(const ApplicationReport& application) {
           {"freeze_manifest_ms", application.freeze_manifest_ms},
           {"bytes_restored", application.bytes_restored},
           {"acknowledged", application.acknowledged},
+          {"commits_per_second", application.commits_per_second},
           {"steps", std::move(steps)}};
 }
 

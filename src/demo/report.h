@@ -36,7 +36,8 @@ struct ApplicationReport {
   double freeze_ms_max = 0;
   double freeze_manifest_ms = 0;  ///< the manifest's share of that freeze
   uint64_t bytes_restored = 0;
-  int64_t acknowledged = 0;  ///< posts acknowledged before the loss
+  int64_t acknowledged = 0;        ///< posts acknowledged before the loss
+  int64_t commits_per_second = 0;  ///< in the best second before the loss
   std::vector<Step> steps;
 };
 

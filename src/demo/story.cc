@@ -140,6 +140,10 @@ class LiveStory final : public Story {
   std::string target(int site, const Application& application) const {
     return fmt::format("http://{}:{}", sites_.address(site), application.node_port);
   }
+  void tell_kubectl(int site) const {
+    progress_.note(fmt::format("kubectl --kubeconfig {} get backups,restores,schedules,podvolumebackups -A",
+                               sites_.kubeconfig(site)));
+  }
   SiteView view(int site) { return SiteView(*clients_[static_cast<size_t>(site - 1)]); }
 
   // ---- steps, in the order of run()
@@ -227,6 +231,7 @@ class LiveStory final : public Story {
     TRY(verb(kLostSite, {"schedule", "create", kSchedule, "--schedule", "@every " + options_.every,
                          "--include-namespaces", namespaces, "--default-volumes-to-fs-backup"}));
     progress_.note(fmt::format("every {}; the pods' hooks freeze and thaw the ledgers", options_.every));
+    tell_kubectl(kLostSite);
     return until(fmt::format("{} backups are completed", kBackupsWanted), [&]() -> Result<bool> {
       TRY(watch_backups());
       const auto completed = std::count_if(facts_.backups.begin(), facts_.backups.end(), [](const BackupSeen& backup) {
@@ -302,6 +307,7 @@ class LiveStory final : public Story {
     }));
     progress_.note(fmt::format("restore of {} is {} after {:.1f} s", facts_.restore.backup, facts_.restore.phase,
                                seconds(facts_.restore.completed - facts_.restore.created)));
+    tell_kubectl(kOtherSite);
     static_cast<void>(TRY(process.wait(std::chrono::seconds(30), stop_)));
     return {};
   }
