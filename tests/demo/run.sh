@@ -17,8 +17,8 @@ skip() {
   exit 77
 }
 fail() {
-  echo "FAILED: $1" >&2
   [[ ! -e $work/progress ]] || tail -n 30 "$work/progress" >&2
+  echo "FAILED: $1" >&2
   exit 1
 }
 needs_peer() {
