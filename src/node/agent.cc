@@ -19,9 +19,16 @@ const std::string kBackups = "podvolumebackups";
 const std::string kRestores = "podvolumerestores";
 const std::string kNew(velero::phase::kNew);
 const std::string kInProgress(velero::phase::kInProgress);
+const std::string kPods = "pods";
 
 bool is_new(const std::string& phase) {
   return phase.empty() || phase == kNew;
+}
+
+/// Somebody had begun it: a former life of this agent, or a Velero that was here before.
+bool is_begun(const std::string& phase) {
+  return phase == kInProgress || phase == velero::phase::kAccepted || phase == velero::phase::kPrepared ||
+         phase == velero::phase::kCanceling;
 }
 
 WorkOptions shared_out(const AgentOptions& options) {
@@ -40,18 +47,22 @@ class Agent {
         controller_(controller_options(),
                     [this](const std::string& name, std::stop_token stop) { return reconcile(name, std::move(stop)); }),
         backups_(api, informer_options(kBackups)),
-        restores_(api, informer_options(kRestores)) {
+        restores_(api, informer_options(kRestores)),
+        pods_(api, pod_options()) {
     // Both kinds go through one queue, so that the number of workers bounds them together.
     backups_.on_change([this](const std::string& name) { controller_.enqueue(kBackups + "/" + name); });
     restores_.on_change([this](const std::string& name) { controller_.enqueue(kRestores + "/" + name); });
+    pods_.on_change([this](const std::string& name) { controller_.enqueue(kPods + "/" + name); });
   }
 
   Status run(const std::stop_token& stop) {
     controller_.start();
     backups_.start();
     restores_.start();
+    pods_.start();
     TRY(backups_.wait_until_synced(stop, options_.sync_limit).in("list of PodVolumeBackups"));
     TRY(restores_.wait_until_synced(stop, options_.sync_limit).in("list of PodVolumeRestores"));
+    TRY(pods_.wait_until_synced(stop, options_.sync_limit).in("list of this node's pods"));
     context_.log.info("node agent runs", {{"node", context_.options.node},
                                           {"workers", context_.options.share.workers},
                                           {"readers", context_.options.share.readers}});
@@ -59,6 +70,7 @@ class Agent {
     }
     backups_.stop();
     restores_.stop();
+    pods_.stop();
     controller_.stop();
     return {};
   }
@@ -81,16 +93,28 @@ class Agent {
     return out;
   }
 
+  kube::InformerOptions pod_options() const {
+    kube::InformerOptions out;
+    out.type = kube::types::pods();
+    out.field_selector = "spec.nodeName=" + context_.options.node;
+    out.clock = &context_.clock;
+    out.log = context_.log;
+    return out;
+  }
+
   /// `name`: "PLURAL/NAMESPACE/NAME".
   Result<kube::After> reconcile(const std::string& name, std::stop_token stop) {
     const size_t slash = name.find('/');
     const std::string plural = name.substr(0, slash);
+    if (plural == kPods) return look_at_pod(name.substr(slash + 1), stop);
     const std::string object_name = kube::split_name(name.substr(slash + 1)).second;
     // The copies of the informers may be behind; what is begun here must be begun from the truth. But what they know to
     // be over stays so.
     const kube::Informer::Object seen =
         (plural == kBackups ? backups_ : restores_).get(context_.options.ns + "/" + object_name);
-    if (seen == nullptr || !concerns_us(plural, *seen)) return kube::After::done();
+    if (seen == nullptr) return kube::After::done();
+    if (plural == kRestores && is_completed(*seen)) return look_at_completed(*seen, stop);
+    if (!concerns_us(plural, *seen)) return kube::After::done();
     const Result<json::value> object =
         context_.api.get(kube::types::velero(plural), context_.options.ns, object_name, stop);
     if (object.is(ErrorCode::not_found)) return kube::After::done();
@@ -101,9 +125,34 @@ class Agent {
     return result;
   }
 
+  static bool is_completed(const json::value& object) {
+    return json::string_at(object, {"status", "phase"}) == velero::phase::kCompleted;
+  }
+
+  /// A pod of this node: after a boot its restored volumes are waited for again, though they are long back.
+  Result<kube::After> look_at_pod(const std::string& full_name, const std::stop_token& stop) {
+    const kube::Informer::Object pod = pods_.get(full_name);
+    if (pod == nullptr || wait_state(*pod) != WaitState::waiting) return kube::After::done();
+    const std::string uid = json::string_at(*pod, {"metadata", "uid"});
+    for (const kube::Informer::Object& restore : restores_.list()) {
+      if (json::string_at(*restore, {"spec", "pod", "uid"}) != uid || !is_completed(*restore)) continue;
+      TRY(mark_again(context_, TRY(velero::decode<velero::PodVolumeRestore>(*restore)), stop));
+    }
+    return kube::After::done();
+  }
+  Result<kube::After> look_at_completed(const json::value& restore, const std::stop_token& stop) {
+    const std::string pod = json::string_at(restore, {"spec", "pod", "namespace"}) + "/" +
+                            json::string_at(restore, {"spec", "pod", "name"});
+    // Most of them are history: only a pod of this node that waits is worth a question to the server.
+    const kube::Informer::Object seen = pods_.get(pod);
+    if (seen == nullptr || wait_state(*seen) != WaitState::waiting) return kube::After::done();
+    TRY(mark_again(context_, TRY(velero::decode<velero::PodVolumeRestore>(restore)), stop));
+    return kube::After::done();
+  }
+
   bool concerns_us(const std::string& plural, const json::value& object) const {
     const std::string phase = json::string_at(object, {"status", "phase"});
-    if (!is_new(phase) && phase != kInProgress) return false;
+    if (!is_new(phase) && !is_begun(phase)) return false;
     return plural == kRestores || json::string_at(object, {"spec", "node"}) == context_.options.node;
   }
 
@@ -112,7 +161,7 @@ class Agent {
     const velero::PodVolumeBackup decoded = TRY(velero::decode<velero::PodVolumeBackup>(object));
     if (is_new(phase)) {
       TRY(run_pod_volume_backup(context_, decoded, stop));
-    } else if (phase == kInProgress) {
+    } else if (is_begun(phase)) {
       // No worker of this process has it, or we would not be here: it is a former life's.
       const WorkName own{kBackups, decoded.metadata.name, "", "", ""};
       context_.log.error("pod volume backup ends, as the node agent was restarted",
@@ -127,7 +176,7 @@ class Agent {
 
   Result<kube::After> restore(const json::value& object, const std::stop_token& stop) {
     const std::string phase = json::string_at(object, {"status", "phase"});
-    if (!is_new(phase) && phase != kInProgress) return kube::After::done();
+    if (!is_new(phase) && !is_begun(phase)) return kube::After::done();
     const velero::PodVolumeRestore decoded = TRY(velero::decode<velero::PodVolumeRestore>(object));
     const bool ours = phase == kInProgress && decoded.status.node == context_.options.node;
     const Result<json::value> pod = find_pod(context_.api, decoded.spec.pod, stop);
@@ -148,7 +197,7 @@ class Agent {
       TRY(refuse_pod_volume_restore(context_, decoded, owner.error(), stop));
       return kube::After::done();
     }
-    if (decoded.spec.cancel) {
+    if (decoded.spec.cancel || phase == velero::phase::kCanceling) {
       TRY(refuse_pod_volume_restore(context_, decoded, Error(ErrorCode::cancelled, "cancelled on request"), stop));
       return kube::After::done();
     }
@@ -168,11 +217,11 @@ class Agent {
       case WaitState::waiting:
         break;
     }
-    if (phase == kInProgress) {
+    if (is_begun(phase)) {
       context_.log.info("pod volume restore begins anew, as the node agent was restarted",
                         {{"podvolumerestore", decoded.metadata.name}});
     }
-    TRY(run_pod_volume_restore(context_, decoded, {"", kNew, kInProgress}, stop));
+    TRY(run_pod_volume_restore(context_, decoded, {"", kNew, phase}, stop));
     return kube::After::done();
   }
 
@@ -196,6 +245,7 @@ class Agent {
   kube::Controller controller_;
   kube::Informer backups_;
   kube::Informer restores_;
+  kube::Informer pods_;  ///< of this node
 };
 
 }  // namespace

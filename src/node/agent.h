@@ -4,9 +4,11 @@
 // feed one queue of names; a bounded number of workers takes from it, and all of them share one ceiling of memory.
 // After a restart, what was InProgress has nobody who works on it: a PodVolumeBackup ends Failed, because the freeze it
 // was taken under may be over and a copy made now would be called consistent without being so; the next backup makes a
-// new one. A PodVolumeRestore begins anew, because its pod still waits and the same files are written.
+// new one. A PodVolumeRestore begins anew, because its pod still waits and the same files are written. After the node
+// has booted, the init containers of restored pods wait again, although their volumes are long back: a third informer,
+// of this node's pods, sees them, and the marks are left once more.
 //
-// Threads: two informers, the queue's timer, the workers, one watcher for each work; all end with run().
+// Threads: three informers, the queue's timer, the workers, one watcher for each work; all end with run().
 #pragma once
 
 #include <memory>

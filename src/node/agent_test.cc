@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cctype>
+
 #include "node/fake_node.h"
+#include "node/pod_volume_backup.h"
+#include "node/pod_volume_restore.h"
 #include "node/restore_marks.h"
 
 namespace holdfast::node {
@@ -244,6 +248,161 @@ TEST_F(AgentTest, NeedsItsNodesName) {
   AgentOptions nameless = options();
   nameless.work.node.clear();
   EXPECT_TRUE(run_agent(api_, system_clock(), {}, metrics_, nameless, {}).is(ErrorCode::invalid));
+}
+
+/// A pod whose node has booted after its volume had been restored.
+class AgentAfterBootTest : public AgentTest {
+ protected:
+  void SetUp() override {
+    AgentTest::SetUp();
+    write(add_pod("source") + "/file", "content");
+    start_agent();
+    snapshot_ = back_up("b1-x", "source");
+    target_ = add_pod("web");
+  }
+  /// The kubelet starts the waiting container: once more, or for the first time.
+  void start_wait(const std::string& id, const std::string& pod = "web") {
+    const std::string text =
+        fmt::format(R"({{"status":{{"initContainerStatuses":[{{"name":"restore-wait","containerID":"{}",)"
+                    R"("state":{{"running":{{"startedAt":"2026-11-21T10:00:00Z"}}}}}}]}}}})",
+                    id);
+    ASSERT_TRUE(api_.patch(kube::types::pods(), "app", pod, kube::PatchKind::merge, *json::parse(text),
+                           {.subresource = "status"})
+                    .ok());
+  }
+  bool marked() { return read_marks(target_, "r1-uid")->restored; }
+  void wait_for_line(const std::string& words) {
+    const BootTime limit = system_clock().boottime() + std::chrono::seconds(30);
+    while (log_->text().find(words) == std::string::npos) {
+      ASSERT_LT(system_clock().boottime(), limit) << words;
+      ASSERT_TRUE(system_clock().sleep({}, std::chrono::milliseconds(10)).ok());
+    }
+  }
+  std::string snapshot_;
+  std::string target_;
+};
+
+TEST_F(AgentAfterBootTest, ItIsToldAgain) {
+  start_wait("first");
+  add_restore("r1-x", "web", snapshot_);
+  ASSERT_EQ(end_of("podvolumerestores", "r1-x"), "Completed") << message_of("podvolumerestores", "r1-x");
+  // The helper saw the mark and took it away; the same container is not told twice, whatever changes about the pod.
+  ASSERT_TRUE(remove_marks(target_));
+  const auto touch = [&](const std::string& value) {
+    const json::value patch = json::object{{"metadata", json::object{{"labels", json::object{{"touched", value}}}}}};
+    ASSERT_TRUE(api_.patch(kube::types::pods(), "app", "web", kube::PatchKind::merge, patch).ok());
+  };
+  touch("1");
+  const json::value answer = object("podvolumerestores", "r1-x");
+  const auto decoded = velero::decode<velero::PodVolumeRestore>(answer);
+  location::Locations locations(api_, "velero");
+  PodVolumeMetrics own_metrics(metrics_, "n1");
+  const WorkContext context{api_, system_clock(), log::Logger(log_), locations, own_metrics, options().work};
+  ASSERT_TRUE(mark_again(context, *decoded, {}).ok());
+  EXPECT_FALSE(marked());
+  write(target_ + "/file", "written by the program since");
+  start_wait("second");
+  wait_for_line("marked as restored again");
+  EXPECT_TRUE(marked());
+  EXPECT_EQ(*read_file(target_ + "/file"), "written by the program since");
+}
+
+TEST_F(AgentAfterBootTest, AnAgentThatStartsLaterSeesIt) {
+  start_wait("first");
+  add_restore("r1-x", "web", snapshot_);
+  ASSERT_EQ(end_of("podvolumerestores", "r1-x"), "Completed");
+  stop_agent();
+  ASSERT_TRUE(remove_marks(target_));
+  start_wait("second");
+  start_agent();
+  wait_for_line("marked as restored again");
+  EXPECT_TRUE(marked());
+}
+
+TEST_F(AgentAfterBootTest, WithoutANoteTheTimesDecide) {
+  start_wait("any");
+  ASSERT_TRUE(remove_marks(target_));
+  add_restore("old", "web", snapshot_, "restic", "{phase: Completed, completionTimestamp: '2026-11-21T10:00:00Z'}");
+  add_restore("older", "web", snapshot_, "restic", "{phase: Completed, completionTimestamp: '2026-11-21T09:59:59Z'}");
+  wait_for_line("podvolumerestore=older");
+  EXPECT_TRUE(marked());
+  EXPECT_EQ(log_->text().find("podvolumerestore=old "), std::string::npos);
+}
+
+TEST_F(AgentAfterBootTest, WhatWasNotRestoredIsNeverMarked) {
+  start_wait("first");
+  add_restore("r1-x", "web", "00000000");
+  ASSERT_EQ(end_of("podvolumerestores", "r1-x"), "Failed");
+  ASSERT_TRUE(remove_marks(target_));
+  // A pod of the same name that is another one, too.
+  const std::string other = add_pod("other");
+  add_restore("r1-y", "other", snapshot_);
+  ASSERT_EQ(end_of("podvolumerestores", "r1-y"), "Completed");
+  ASSERT_TRUE(remove_marks(other));
+  ASSERT_TRUE(api_.remove(kube::types::pods(), "app", "other").ok());
+  api_.seed_yaml(R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: other, namespace: app, uid: other-uid-2}
+spec:
+  nodeName: n1
+  initContainers: [{name: restore-wait}]
+  volumes: [{name: data, persistentVolumeClaim: {claimName: other-data}}]
+)");
+  start_wait("second");
+  start_wait("third", "other");
+  // Whoever is told again afterwards shows that both were looked at.
+  const std::string good = add_pod("good");
+  start_wait("first", "good");
+  add_restore("r1-z", "good", snapshot_);
+  ASSERT_EQ(end_of("podvolumerestores", "r1-z"), "Completed");
+  ASSERT_TRUE(remove_marks(good));
+  start_wait("second", "good");
+  wait_for_line("pod=app/good");
+  EXPECT_FALSE(marked());
+  EXPECT_FALSE(read_marks(other, "r1-uid")->restored);
+}
+
+TEST_F(AgentTest, WhatSomebodyElseHadBegunIsEndedOrBegunAnew) {
+  write(add_pod("web") + "/file", "content");
+  start_agent();
+  const std::string id = back_up("b1-x", "web");
+  stop_agent();
+  for (const std::string phase : {"Accepted", "Prepared", "InProgress", "Canceling"}) {
+    std::string name = phase;
+    for (char& c : name) c = static_cast<char>(std::tolower(c));
+    add_backup("b-" + name, "web", "", "{phase: " + phase + "}");
+    add_pod("pod-" + name);
+    add_restore("r-" + name, "pod-" + name, id, "restic", "{phase: " + phase + ", node: n1}");
+  }
+  start_agent();
+  for (const std::string name : {"accepted", "prepared", "inprogress", "canceling"}) {
+    EXPECT_EQ(end_of("podvolumebackups", "b-" + name), "Failed") << name;
+    EXPECT_THAT(message_of("podvolumebackups", "b-" + name), HasSubstr("node agent restarted"));
+    const bool cancelled = name == "canceling";
+    EXPECT_EQ(end_of("podvolumerestores", "r-" + name), cancelled ? "Failed" : "Completed") << name;
+  }
+  EXPECT_THAT(message_of("podvolumerestores", "r-canceling"), HasSubstr("cancelled on request"));
+}
+
+TEST_F(AgentTest, AVolumeThatIsNotMountedIsNeitherReadNorWritten) {
+  const std::string volume = add_pod("web");
+  write(volume + "/file", "of the node's own disk");
+  location::Locations locations(api_, "velero");
+  PodVolumeMetrics own_metrics(metrics_, "n1");
+  WorkOptions work = options().work;
+  work.mounted = [](const std::string&) -> Result<bool> { return false; };
+  const WorkContext context{api_, system_clock(), log::Logger(log_), locations, own_metrics, work};
+  add_backup("b1-x", "web");
+  const auto backup = velero::decode<velero::PodVolumeBackup>(object("podvolumebackups", "b1-x"));
+  ASSERT_TRUE(run_pod_volume_backup(context, *backup, {}).ok());
+  EXPECT_EQ(phase_of("podvolumebackups", "b1-x"), "Failed");
+  EXPECT_THAT(message_of("podvolumebackups", "b1-x"), HasSubstr("nothing is mounted at " + volume));
+  add_restore("r1-x", "web", "00000000");
+  const auto restore = velero::decode<velero::PodVolumeRestore>(object("podvolumerestores", "r1-x"));
+  ASSERT_TRUE(run_pod_volume_restore(context, *restore, {""}, {}).ok());
+  EXPECT_EQ(phase_of("podvolumerestores", "r1-x"), "Failed");
+  EXPECT_FALSE(fs::exists(volume + "/.velero"));
 }
 
 }  // namespace

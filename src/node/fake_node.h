@@ -193,6 +193,7 @@ status: {4}
     out.work.node = "n1";
     out.work.host_pods = root_ + "/pods";
     out.work.cache_dir = root_ + "/cache";
+    out.work.mounted = [](const std::string&) -> Result<bool> { return true; };
     out.work.look = std::chrono::milliseconds(20);
     out.work.progress = std::chrono::milliseconds(20);
     out.work.lock_wait = Duration::zero();

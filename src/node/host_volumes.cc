@@ -3,17 +3,24 @@
 #include <dirent.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <vector>
+
+#include "base/text.h"
 
 namespace holdfast::node {
 
 namespace {
 
 constexpr std::string_view kCsiPlugin = "kubernetes.io~csi";
+constexpr std::string_view kEmptyDirPlugin = "kubernetes.io~empty-dir";
+constexpr size_t kMountPointField = 4;
 
 Status check_element(std::string_view what, const std::string& name) {
   if (!name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
@@ -52,6 +59,22 @@ std::string claim_of(const json::value& pod, const json::value& volume) {
   if (!named.empty()) return named;
   if (json::find(volume, {"ephemeral"}) == nullptr) return {};
   return json::string_at(pod, {"metadata", "name"}) + "-" + json::string_at(volume, {"name"});
+}
+
+/// A path of mountinfo, in which blanks and backslashes are octal numbers.
+std::string unescaped(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const auto digit = [&](size_t i) { return at + i < text.size() && text[at + i] >= '0' && text[at + i] <= '7'; };
+    if (text[at] == '\\' && digit(1) && digit(2) && digit(3)) {
+      const int code = (text[at + 1] - '0') * 64 + (text[at + 2] - '0') * 8 + (text[at + 3] - '0');
+      out += static_cast<char>(code);
+      at += 3;
+    } else {
+      out += text[at];
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -102,6 +125,7 @@ Result<std::string> find_volume_directory(const std::string& host_pods, const st
   std::vector<std::string> found;
   for (const std::string& plugin : plugins ? *plugins : std::vector<std::string>{}) {
     std::string path = volumes + "/" + plugin + "/" + directory_name;
+    if (!is_directory(volumes + "/" + plugin) || !is_directory(path)) continue;
     if (plugin == kCsiPlugin) path += "/mount";
     if (is_directory(path)) found.push_back(std::move(path));
   }
@@ -114,6 +138,36 @@ Result<std::string> find_volume_directory(const std::string& host_pods, const st
                                                   found.size(), found[0], found[1]));
   }
   return found.front();
+}
+
+Result<bool> is_mount_point(const std::string& directory) {
+  std::error_code failure;
+  const std::string path = std::filesystem::canonical(directory, failure).string();
+  if (failure) return errno_error(failure.value(), directory);
+  constexpr const char* kTable = "/proc/self/mountinfo";
+  std::ifstream table(kTable);
+  if (!table) return errno_error(errno, kTable);
+  bool found = false;
+  std::string line;
+  while (std::getline(table, line)) {
+    const std::vector<std::string> fields = split(line, ' ');
+    found = found || (fields.size() > kMountPointField && unescaped(fields[kMountPointField]) == path);
+  }
+  if (table.bad()) return errno_error(EIO, kTable);
+  return found;
+}
+
+Status check_mounted(const std::string& directory, const MountTest& test) {
+  if (std::filesystem::path(directory).parent_path().filename() == kEmptyDirPlugin) return {};
+  if (TRY(test(directory).in("look for the volume's mount"))) return {};
+  struct stat status {};
+  if (::lstat(directory.c_str(), &status) != 0) return errno_error(errno, directory);
+  return Error(
+      ErrorCode::conflict,
+      fmt::format("nothing is mounted at {}: it is a plain directory on device {}:{} of the node, not the volume",
+                  directory, major(status.st_dev), minor(status.st_dev)),
+      "see whether the pod still runs and its volume is attached, and whether the agent mounts the kubelet's pods "
+      "directory with mountPropagation HostToContainer");
 }
 
 }  // namespace holdfast::node

@@ -6,6 +6,7 @@
 // name of it. Nothing that comes out of an API object is trusted as a path. Stateless; any thread.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/json.h"
@@ -30,8 +31,17 @@ struct PodVolume {
                                                 std::stop_token stop = {});
 
 /// The volume's directory. Exactly one must exist: not_found for none, conflict for several (both are named); invalid
-/// for names that are no single path element.
+/// for names that are no single path element. Links on the way are not followed.
 [[nodiscard]] Result<std::string> find_volume_directory(const std::string& host_pods, const std::string& pod_uid,
                                                         const std::string& directory_name);
+
+/// Whether something is mounted at a directory. An error: it cannot be told.
+using MountTest = std::function<Result<bool>(const std::string& directory)>;
+/// By /proc/self/mountinfo, which tells bind mounts of one file system apart, too.
+[[nodiscard]] Result<bool> is_mount_point(const std::string& directory);
+
+/// A volume must be mounted before it is read or written: where it is not, its directory is a bare one of the node's
+/// own disk. conflict, with what was found. Only an emptyDir may be a plain directory.
+[[nodiscard]] Status check_mounted(const std::string& directory, const MountTest& test);
 
 }  // namespace holdfast::node

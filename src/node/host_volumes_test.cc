@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -48,6 +52,55 @@ TEST_F(HostVolumesTest, ExactlyOneMustMatch) {
 TEST_F(HostVolumesTest, ACsiVolumeThatIsNotMountedIsNotThere) {
   make("kubernetes.io~csi/pvc-2");
   EXPECT_TRUE(find("pvc-2").is(ErrorCode::not_found));
+}
+
+TEST_F(HostVolumesTest, LinksOnTheWayAreNotFollowed) {
+  make("real/pv-1");
+  fs::create_directories(root_ + "/elsewhere/pv-1");
+  fs::create_directory_symlink(root_ + "/elsewhere", root_ + "/uid-1/volumes/kubernetes.io~local-volume");
+  EXPECT_EQ(*find("pv-1"), root_ + "/uid-1/volumes/real/pv-1");
+}
+
+TEST_F(HostVolumesTest, ABareDirectoryIsNoVolume) {
+  make("kubernetes.io~local-volume/pv-1");
+  make("kubernetes.io~csi/pv-2/mount");
+  make("kubernetes.io~empty-dir/tmp");
+  for (const char* name : {"pv-1", "pv-2"}) {
+    const Status bare = check_mounted(*find(name), is_mount_point);
+    ASSERT_TRUE(bare.is(ErrorCode::conflict)) << name;
+    EXPECT_THAT(bare.error().message(), HasSubstr("nothing is mounted at " + *find(name)));
+    EXPECT_THAT(bare.error().hint(), HasSubstr("HostToContainer"));
+  }
+  EXPECT_TRUE(check_mounted(*find("tmp"), is_mount_point).ok());
+  const MountTest blind = [](const std::string&) -> Result<bool> { return Error(ErrorCode::denied, "no table"); };
+  EXPECT_TRUE(check_mounted(*find("pv-1"), blind).is(ErrorCode::denied));
+}
+
+/// In a mount namespace of its own, where the kernel lets us have one; says how it went by its exit code.
+int bind_and_look(const std::string& source, const std::string& target) {
+  if (::unshare(CLONE_NEWNS) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return 7;
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 7;
+  if (::mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) return 7;
+  const Result<bool> found = is_mount_point(target);
+  return found.ok() && *found ? 0 : 1;
+}
+
+TEST_F(HostVolumesTest, ABindMountOfTheSameFileSystemIsSeen) {
+  const std::string target = root_ + "/uid-1/volumes/kubernetes.io~local-volume/pv with blank";
+  fs::create_directories(target);
+  fs::create_directories(root_ + "/disk");
+  EXPECT_FALSE(is_mount_point(target).value());
+  EXPECT_TRUE(is_mount_point("/").value());
+  EXPECT_TRUE(is_mount_point("/proc").value());
+  EXPECT_TRUE(is_mount_point(root_ + "/nosuch").is(ErrorCode::not_found));
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) ::_exit(bind_and_look(root_ + "/disk", target));
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  // 7: this machine lets nobody mount; what was looked at above still holds.
+  EXPECT_THAT(WEXITSTATUS(status), testing::AnyOf(0, 7));
 }
 
 TEST_F(HostVolumesTest, NamesAreNoPaths) {

@@ -67,6 +67,7 @@ class VolumeBackup {
     const PodVolume volume = TRY(describe_volume(context_.api, pod, backup_.spec.volume, stop_));
     path_ = TRY(find_volume_directory(context_.options.host_pods, json::string_at(pod, {"metadata", "uid"}),
                                       volume.directory_name));
+    TRY(check_mounted(path_, context_.options.mounted));
     directory_ = TRY(identify(path_));
     work_.set_path(path_);
     const location::Location location = TRY(context_.locations.get(backup_.spec.backup_storage_location, stop_));
@@ -120,6 +121,7 @@ class VolumeBackup {
     if (now != directory_) {
       return Error(ErrorCode::conflict, "the volume was unmounted while it was read");
     }
+    TRY(check_mounted(path_, context_.options.mounted));
     empty_ = result.tree == empty_tree;
     if (empty_) return Error(ErrorCode::not_found, "snapshot is empty");
     return {};

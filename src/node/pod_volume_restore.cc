@@ -20,6 +20,8 @@ constexpr size_t kNamedErrors = 3;
 /// On the PodVolumeRestore, before the pod is told: from here on its program may run, and its files are not ours to
 /// write any more, whatever becomes of this agent.
 constexpr std::string_view kDataComplete = "holdfast.dev/data-complete";
+/// Which run of the waiting container was told of it.
+constexpr std::string_view kToldTo = "holdfast.dev/told-to";
 
 bool is_wait_container(const json::value& container) {
   const std::string name = json::string_at(container, {"name"});
@@ -44,12 +46,29 @@ bool keep_holes(const velero::PodVolumeRestore& restore) {
   return found == restore.spec.uploader_settings.end() || found->second != "false";
 }
 
-Result<std::string> volume_of(const WorkContext& context, const velero::PodVolumeRestore& restore,
-                              const std::stop_token& stop) {
+/// The pod's volume on this node, mounted.
+struct Place {
+  std::string path;
+  std::string waits;  ///< wait_identity
+};
+Result<Place> place_of(const WorkContext& context, const velero::PodVolumeRestore& restore,
+                       const std::stop_token& stop) {
   const json::value pod = TRY(find_pod(context.api, restore.spec.pod, stop));
   const PodVolume volume = TRY(describe_volume(context.api, pod, restore.spec.volume, stop));
-  return find_volume_directory(context.options.host_pods, json::string_at(pod, {"metadata", "uid"}),
-                               volume.directory_name);
+  std::string path = TRY(find_volume_directory(context.options.host_pods, json::string_at(pod, {"metadata", "uid"}),
+                                               volume.directory_name));
+  TRY(check_mounted(path, context.options.mounted));
+  return Place{std::move(path), wait_identity(pod)};
+}
+
+/// True where the container that waits now was started after the mark had been left. Without a note of who was told,
+/// the node's own clock decides: both times are by it.
+bool waits_anew(const velero::PodVolumeRestore& restore, const json::value& pod) {
+  const std::string waits = wait_identity(pod);
+  const std::string told = restore.metadata.annotation(kToldTo);
+  if (waits.empty() || !told.empty()) return !waits.empty() && waits != told;
+  const Result<Time> started = parse_rfc3339(waits.substr(waits.find('@') + 1));
+  return started.ok() && restore.status.completion_timestamp && *started > *restore.status.completion_timestamp;
 }
 
 Status check_uploader(const std::string& uploader) {
@@ -91,9 +110,11 @@ Result<json::object> bring_back(const WorkContext& context, const velero::PodVol
   return json::object{{"progress", json::object{{"totalBytes", bytes}, {"bytesDone", bytes}}}};
 }
 
-Status record_data_complete(const WorkContext& context, const std::string& name, const std::stop_token& stop) {
+Status record_data_complete(const WorkContext& context, const std::string& name, const std::string& waits,
+                            const std::stop_token& stop) {
   json::object patch;
   json::set(patch, {"metadata", "annotations", kDataComplete}, format_rfc3339(context.clock.now()));
+  json::set(patch, {"metadata", "annotations", kToldTo}, waits);
   const Result<json::value> written = context.api.patch(kube::types::velero("podvolumerestores"), context.options.ns,
                                                         name, kube::PatchKind::merge, patch, {}, stop);
   if (!written) return written.error().in("record that the data is complete");
@@ -102,14 +123,15 @@ Status record_data_complete(const WorkContext& context, const std::string& name,
 
 Result<json::object> restore_volume(const WorkContext& context, const velero::PodVolumeRestore& restore,
                                     const WorkName& name, Work& work) {
-  const std::string path = TRY(volume_of(context, restore, work.stop()));
+  const Place place = TRY(place_of(context, restore, work.stop()));
+  const std::string& path = place.path;
   Result<json::object> result = [&]() -> Result<json::object> {
     TRY(check_uploader(restore.spec.uploader_type));
     TRY(running_owner(context, name, work.stop()));
     json::object status;
     if (restore.metadata.annotation(kDataComplete).empty()) {
       status = TRY(bring_back(context, restore, path, work));
-      TRY(record_data_complete(context, restore.metadata.name, work.stop()));
+      TRY(record_data_complete(context, restore.metadata.name, place.waits, work.stop()));
     }
     TRY(mark_restored(path, name.owner_uid));
     return status;
@@ -128,6 +150,33 @@ Result<json::object> restore_volume(const WorkContext& context, const velero::Po
 }
 
 }  // namespace
+
+std::string wait_identity(const json::value& pod) {
+  const json::array& statuses = json::array_at(pod, {"status", "initContainerStatuses"});
+  const auto found = std::ranges::find_if(statuses, is_wait_container);
+  if (found == statuses.end() || json::find(*found, {"state", "running"}) == nullptr) return {};
+  return json::string_at(*found, {"containerID"}) + "@" + json::string_at(*found, {"state", "running", "startedAt"});
+}
+
+Status mark_again(const WorkContext& context, const velero::PodVolumeRestore& restore, std::stop_token stop) {
+  if (restore.status.phase != velero::phase::kCompleted) return {};
+  // A pod without a uid in the reference could be any of that name.
+  if (restore.spec.pod.uid.empty()) return {};
+  const Result<json::value> pod = find_pod(context.api, restore.spec.pod, stop);
+  if (pod.is(ErrorCode::not_found)) return {};
+  if (!pod) return pod.error();
+  if (json::string_at(*pod, {"spec", "nodeName"}) != context.options.node) return {};
+  if (wait_state(*pod) != WaitState::waiting || !waits_anew(restore, *pod)) return {};
+  const WorkName name = TRY(name_work(restore));
+  const Place place = TRY(place_of(context, restore, stop));
+  if (TRY(read_marks(place.path, name.owner_uid)).restored) return {};
+  TRY(mark_restored(place.path, name.owner_uid));
+  context.log.info("volume marked as restored again, as its pod was started anew",
+                   {{"podvolumerestore", restore.metadata.name},
+                    {"pod", restore.spec.pod.namespace_ + "/" + restore.spec.pod.name},
+                    {"volume", restore.spec.volume}});
+  return {};
+}
 
 WaitState wait_state(const json::value& pod) {
   const json::array& specs = json::array_at(pod, {"spec", "initContainers"});
@@ -172,10 +221,10 @@ Status refuse_pod_volume_restore(const WorkContext& context, const velero::PodVo
   const Result<WorkName> name = name_work(restore);
   std::string message = reason.to_string();
   if (name.ok()) {
-    const Result<std::string> path = volume_of(context, restore, stop);
+    const Result<Place> place = place_of(context, restore, stop);
     // Where there is no volume, nobody waits in it.
-    if (path.ok()) {
-      const Status marked = mark_failed(*path, name->owner_uid, message);
+    if (place.ok()) {
+      const Status marked = mark_failed(place->path, name->owner_uid, message);
       if (!marked) message += "; and the waiting container could not be told: " + marked.error().message();
     }
   }

@@ -19,6 +19,15 @@ enum class WaitState {
 };
 [[nodiscard]] WaitState wait_state(const json::value& pod);
 
+/// Which run of the waiting container this is: another one after each start. Empty while it does not run.
+[[nodiscard]] std::string wait_identity(const json::value& pod);
+
+/// Leaves the mark of completeness again for a container that was started after it had been taken away, as when the
+/// node has booted: only for a Completed restore of this very pod, which lies on this node. Does nothing where the
+/// container is the one that was told, or the mark is there.
+[[nodiscard]] Status mark_again(const WorkContext& context, const velero::PodVolumeRestore& restore,
+                                std::stop_token stop);
+
 /// Runs it: the pod must be on this node and its container be waiting. `from`: the phases in which it may be claimed.
 /// An Error means that the object could not be claimed or its end not be written.
 [[nodiscard]] Status run_pod_volume_restore(const WorkContext& context, const velero::PodVolumeRestore& restore,

@@ -18,6 +18,7 @@
 #include "kube/api.h"
 #include "location/location.h"
 #include "node/engine_share.h"
+#include "node/host_volumes.h"
 #include "node/pod_volume_metrics.h"
 #include "repo/progress.h"
 #include "velero/types.h"
@@ -30,6 +31,7 @@ struct WorkOptions {
   std::string host_pods = "/host_pods";
   std::string cache_dir = {};  ///< of repositories; empty: none
   EngineShare share = {};
+  MountTest mounted = is_mount_point;  ///< tests have no mounts
   Duration look = std::chrono::seconds(1);
   Duration progress = std::chrono::seconds(5);
   Duration lock_wait = std::chrono::minutes(10);    ///< for another's exclusive lock on the repository
