@@ -42,7 +42,12 @@ Result<BackupContents> read_backup(objstore::Store& store, const velero::Layout&
   }
   if (!there) return there.error();
   Result<Tarball> tarball = Tarball::read(store_source(store, contents_key, stop), limits, stop);
-  if (!tarball) return std::move(tarball).error().in(contents_key);
+  if (!tarball) {
+    Error error = std::move(tarball).error().in(contents_key);
+    const bool damaged = error.code() == ErrorCode::corrupt || error.code() == ErrorCode::invalid;
+    return damaged ? std::move(error).hinted("the file is damaged: put it back from a copy, or restore another backup")
+                   : error;
+  }
 
   BackupContents contents{std::move(object), std::move(*tarball), {}, {}};
   const std::string infos_key = layout.key(BackupFile::volume_info, backup);

@@ -37,7 +37,8 @@ Status judge(const std::vector<repo::ItemError>& errors) {
   return Error(
       errors.front().error.code(),
       fmt::format("{} {} not be restored: {}{}", errors.size(), errors.size() == 1 ? "entry could" : "entries could",
-                  fmt::join(named, "; "), errors.size() > named.size() ? "; ..." : ""));
+                  fmt::join(named, "; "), errors.size() > named.size() ? "; ..." : ""),
+      errors.front().error.hint());
 }
 
 /// Velero's spelling of the setting; files keep their holes unless it says no.

@@ -73,7 +73,8 @@ Result<int> create(const Surroundings& surroundings, const config::Arguments& ar
       "\nBackup completed with status: {1}. You may check for more information using the commands `holdfast backup "
       "describe {0}` and `holdfast backup logs {0}`.\n",
       name, done.status.phase));
-  return 0;
+  return tell_end(surroundings, "backup", done,
+                  failed_volumes<velero::PodVolumeBackup>(cluster, velero::label::kBackupName, name));
 }
 
 velero::DeleteBackupRequest delete_request(const Cluster& cluster, const velero::Backup& backup) {

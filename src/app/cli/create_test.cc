@@ -140,15 +140,17 @@ TEST(Create, RefusalsAreVeleros) {
 }
 
 /// The controller's work: after so many looks of the client the object is in a final phase.
-void finish_after(Stage& stage, const std::string& plural, const std::string& name, int looks,
-                  const std::string& phase) {
+void finish_after(Stage& stage, const std::string& plural, const std::string& name, int looks, const std::string& phase,
+                  const std::vector<std::string>& faults = {}) {
   stage.api().inject({.verb = "get",
                       .resource = plural + ".velero.io",
                       .name = name,
                       .nth = looks,
-                      .meanwhile = [&stage, plural, name, phase] {
+                      .meanwhile = [&stage, plural, name, phase, faults] {
                         json::value object = stage.api().peek(kube::types::velero(plural), "velero", name);
                         json::set(object.as_object(), {"status", "phase"}, phase);
+                        if (!faults.empty())
+                          json::set(object.as_object(), {"status", "validationErrors"}, json::from_strings(faults));
                         stage.put(object);
                       }});
 }
@@ -177,14 +179,26 @@ TEST(Create, WaitingOutlastsAServerThatIsAwayForAWhile) {
                       .times = 30,
                       .error = Error(ErrorCode::unavailable, "connection refused")});
   finish_after(stage, "backups", "b1", 40, "PartiallyFailed");
-  EXPECT_EQ(stage.run({"backup", "create", "b1", "--wait"}), 0) << stage.err();
+  EXPECT_EQ(stage.run({"backup", "create", "b1", "--wait"}), 3) << stage.err();
   EXPECT_THAT(stage.out(), HasSubstr("Backup completed with status: PartiallyFailed."));
+  EXPECT_THAT(stage.err(), HasSubstr("backup b1 is PartiallyFailed"));
   stage.api().inject({.verb = "get",
                       .resource = "backups.velero.io",
                       .times = 1000,
                       .error = Error(ErrorCode::unavailable, "connection refused")});
   EXPECT_EQ(stage.run({"backup", "create", "b2", "--wait"}), 1);
   EXPECT_THAT(stage.err(), HasSubstr("connection refused"));
+}
+
+TEST(Create, WaitingForWhatFailsEndsWithItsReason) {
+  Stage stage;
+  finish_after(stage, "backups", "b1", 2, "FailedValidation", {"Namespace \"nosuch\" not found"});
+  EXPECT_EQ(stage.run({"backup", "create", "b1", "--wait"}), 1);
+  EXPECT_EQ(
+      stage.err(),
+      "An error occurred: backup b1 is FailedValidation: Namespace \"nosuch\" not found\n"
+      "`holdfast backup describe b1 --details` tells more; when the cause is mended, create the backup again under "
+      "another name.\n");
 }
 
 TEST(Create, BackupsFromASchedule) {

@@ -144,7 +144,8 @@ Result<int> create(const Surroundings& surroundings, const config::Arguments& ar
       "\nRestore completed with status: {1}. You may check for more information using the commands `holdfast restore "
       "describe {0}` and `holdfast restore logs {0}`.\n",
       name, done.status.phase));
-  return 0;
+  return tell_end(surroundings, "restore", done,
+                  failed_volumes<velero::PodVolumeRestore>(cluster, velero::label::kRestoreName, name));
 }
 
 Result<int> remove(const Surroundings& surroundings, const config::Arguments& arguments) {

@@ -27,7 +27,10 @@ Result<Schedule> schedule_object(const Cluster& cluster, const config::Arguments
   out.spec.use_owner_references_in_backup = arguments.boolean("use-owner-references-in-backup");
   out.spec.skip_immediately = arguments.optional_boolean("skip-immediately");
   const velero::StringList faults = validate(out);
-  if (!faults.empty()) return Error(ErrorCode::invalid, fmt::format("{}", fmt::join(faults, "; ")));
+  if (!faults.empty())
+    return Error(ErrorCode::invalid, fmt::format("{}", fmt::join(faults, "; ")),
+                 "nothing was created; write it like \"0 3 * * *\" or \"@every 5m\"")
+        .in("schedule " + out.metadata.name);
   return out;
 }
 
