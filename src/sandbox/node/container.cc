@@ -88,6 +88,14 @@ Result<PodNetwork> PodNetwork::start(const Runtime& runtime) {
   return network;
 }
 
+std::string hardware_address(const std::string& address) {
+  std::string out = "0a:58";
+  for (const std::string& part : split(address.substr(0, address.find('/')), '.')) {
+    out += fmt::format(":{:02x}", parse_int(part).value_or(0));
+  }
+  return out;
+}
+
 Status PodNetwork::connect(const std::string& bridge, const std::string& address, const std::string& gateway) const {
   const std::string pid = std::to_string(process_.pid());
   const std::string outer = "ve" + pid;
@@ -96,7 +104,8 @@ Status PodNetwork::connect(const std::string& bridge, const std::string& address
     argv.insert(argv.end(), words.begin(), words.end());
     return run_checked(argv);
   };
-  TRY(run_checked({"ip", "link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", pid}));
+  TRY(run_checked({"ip", "link", "add", outer, "type", "veth", "peer", "name", "eth0", "address",
+                   hardware_address(address), "netns", pid}));
   TRY(run_checked({"ip", "link", "set", outer, "master", bridge, "up"}));
   TRY(inside({"addr", "add", address, "dev", "eth0"}));
   TRY(inside({"link", "set", "eth0", "up"}));

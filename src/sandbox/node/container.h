@@ -46,6 +46,11 @@ class Container {
   Process process_;
 };
 
+/// "0a:58:0a:f0:01:07" for "10.240.1.7/24". Devices get their hardware address from their own: a bridge left to itself
+/// takes over the least of its ports' and changes it as ports come and go, and an address that is used again would
+/// have a new one. In both cases packets go to the old one until the neighbours have noticed, for up to a minute.
+[[nodiscard]] std::string hardware_address(const std::string& address);
+
 /// A network namespace for a pod. It goes with this object.
 class PodNetwork {
  public:

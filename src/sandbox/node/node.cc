@@ -69,7 +69,8 @@ class RunningNode final : public Node {
   Status make_bridge() const {
     const Result<CommandOutput> there = run_command({"ip", "link", "show", "cni0"});
     if (there.ok() && there->code == 0) return {};
-    TRY(run_checked({"ip", "link", "add", "cni0", "type", "bridge"}));
+    TRY(run_checked(
+        {"ip", "link", "add", "cni0", "address", hardware_address(addresses_.gateway()), "type", "bridge"}));
     TRY(run_checked({"ip", "addr", "add", addresses_.gateway() + "/24", "dev", "cni0"}));
     return run_checked({"ip", "link", "set", "cni0", "up"});
   }

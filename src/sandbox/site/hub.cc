@@ -16,7 +16,7 @@ Status in_network(pid_t pid, const std::vector<std::string>& words) {
 
 Result<Hub> Hub::start(const Runtime& runtime) {
   Hub hub(TRY(PodNetwork::start(runtime).in("make the hub's network")));
-  TRY(in_network(hub.pid(), {"link", "add", "br0", "type", "bridge"}));
+  TRY(in_network(hub.pid(), {"link", "add", "br0", "address", hardware_address("10.88.0.1"), "type", "bridge"}));
   for (const char* address : {"10.88.0.1/24", "10.88.0.2/24", "10.88.0.3/24"}) {
     TRY(in_network(hub.pid(), {"addr", "add", address, "dev", "br0"}));
   }
@@ -27,7 +27,8 @@ Result<Hub> Hub::start(const Runtime& runtime) {
 Status Hub::attach(int site, pid_t site_process) const {
   const std::string outer = fmt::format("ve-site{}", site);
   const std::string inner_pid = std::to_string(site_process);
-  TRY(in_network(pid(), {"link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", inner_pid}));
+  TRY(in_network(pid(), {"link", "add", outer, "type", "veth", "peer", "name", "eth0", "address",
+                         hardware_address(address_of(site)), "netns", inner_pid}));
   TRY(in_network(pid(), {"link", "set", outer, "master", "br0", "up"}));
   TRY(in_network(site_process, {"link", "set", "lo", "up"}));
   TRY(in_network(site_process, {"addr", "add", address_of(site) + "/24", "dev", "eth0"}));
