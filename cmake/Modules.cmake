@@ -3,3 +3,6 @@
 foreach(module base sync crypto config velero net objstore kube install repo location backup node control sandbox ledger demo app)
   include(${CMAKE_SOURCE_DIR}/src/${module}/module.cmake OPTIONAL)
 endforeach()
+if(BUILD_TESTING)
+  include(${CMAKE_SOURCE_DIR}/tests/faults/faults.cmake)
+endif()

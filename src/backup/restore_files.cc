@@ -44,7 +44,8 @@ Result<BackupContents> read_backup(objstore::Store& store, const velero::Layout&
   Result<Tarball> tarball = Tarball::read(store_source(store, contents_key, stop), limits, stop);
   if (!tarball) {
     Error error = std::move(tarball).error().in(contents_key);
-    const bool damaged = error.code() == ErrorCode::corrupt || error.code() == ErrorCode::invalid;
+    const bool damaged = error.code() == ErrorCode::corrupt || error.code() == ErrorCode::invalid ||
+                         error.code() == ErrorCode::exhausted;
     return damaged ? std::move(error).hinted("the file is damaged: put it back from a copy, or restore another backup")
                    : error;
   }

@@ -240,6 +240,11 @@ class Site:
         except OSError:
             return ""
 
+    def bridge_address(self):
+        shown = subprocess.run(["nsenter", "-t", str(self.init), "-n", "ip", "-j", "link", "show", "cni0"],
+                               capture_output=True, text=True, check=True)
+        return json.loads(shown.stdout)[0]["address"]
+
     def print_logs(self):
         """What the containers of the site, and the processes of this story, have said last."""
         directory = self.run + "/site1/node/logs/"
