@@ -43,10 +43,12 @@ std::string csi_text(const BackupVolumeInfo& info, bool details) {
   const CsiSnapshotInfo csi = info.csi_snapshot_info.value_or(CsiSnapshotInfo{});
   out += "\t\t\tSnapshot:\n";
   if (!csi.operation_id.empty()) out += fmt::format("\t\t\t\tOperation ID: {}\n", csi.operation_id);
-  return out + fmt::format(
-                   "\t\t\t\tSnapshot Content Name: {}\n\t\t\t\tStorage Snapshot ID: {}\n"
-                   "\t\t\t\tSnapshot Size (bytes): {}\n\t\t\t\tCSI Driver: {}\n",
-                   csi.vsc_name, csi.snapshot_handle, csi.size, csi.driver);
+  out += fmt::format(
+      "\t\t\t\tSnapshot Content Name: {}\n\t\t\t\tStorage Snapshot ID: {}\n"
+      "\t\t\t\tSnapshot Size (bytes): {}\n\t\t\t\tCSI Driver: {}\n",
+      csi.vsc_name, csi.snapshot_handle, csi.size, csi.driver);
+  if (!info.result.empty()) out += fmt::format("\t\t\t\tResult: {}\n", info.result);
+  return out;
 }
 
 std::string volumes_text(const BackupDescription& in) {
@@ -67,9 +69,7 @@ std::string volumes_text(const BackupDescription& in) {
     }
     if (!info.pvb_info) continue;
     uploader = info.pvb_info->uploader_type;
-    std::string name = info.pvb_info->volume_name;
-    if (info.pvb_info->incremental_size > 0)
-      name += fmt::format(" (size: {}, incremental size: {})", info.pvb_info->size, info.pvb_info->incremental_size);
+    const std::string name = parts::pod_volume_name(info);
     const std::string phase = info.pvb_info->phase.empty() ? "Completed" : info.pvb_info->phase;
     pods[phase][fmt::format("{}/{}", info.pvb_info->pod_namespace, info.pvb_info->pod_name)].push_back(name);
   }
@@ -137,7 +137,9 @@ std::string restore_volumes(const RestoreDescription& in) {
   PodVolumes pods;
   for (const PodVolumeRestore& pvr : in.volumes) {
     std::string name = pvr.spec.volume;
-    if (pvr.spec.snapshot_size > 0) name += fmt::format(" (size: {})", pvr.spec.snapshot_size);
+    // Who notes the size of the snapshot shows the size of what was restored; older Veleros show none.
+    if (pvr.spec.snapshot_size > 0 && pvr.status.progress.total_bytes > 0)
+      name += fmt::format(" (size: {})", pvr.status.progress.total_bytes);
     pods[pvr.status.phase.empty() ? "New" : pvr.status.phase]
         [fmt::format("{}/{}", pvr.spec.pod.namespace_, pvr.spec.pod.name)]
             .push_back(name);
@@ -146,6 +148,23 @@ std::string restore_volumes(const RestoreDescription& in) {
   return fmt::format("{} Restores{}:\n", type.empty() ? "restic" : type,
                      in.details ? "" : " (specify --details for more information)") +
          pod_volumes_text(pods, "\t", in.details) + "\n";
+}
+
+std::string csi_restores(const RestoreDescription& in) {
+  std::string out;
+  for (const RestoreVolumeInfo& info : in.infos) {
+    if (info.restore_method != "CSISnapshot") continue;
+    out += fmt::format("\t{}/{}:\n", info.pvc_namespace, info.pvc_name);
+    if (!in.details) {
+      out += "\t\tSnapshot: specify --details for more information\n";
+      continue;
+    }
+    const CsiSnapshotInfo csi = info.csi_snapshot_info.value_or(CsiSnapshotInfo{});
+    out += fmt::format(
+        "\t\tSnapshot:\n\t\t\tSnapshot Content Name: {}\n\t\t\tStorage Snapshot ID: {}\n\t\t\tCSI Driver: {}\n",
+        csi.vsc_name, csi.snapshot_handle, csi.driver);
+  }
+  return out.empty() ? "CSI Snapshot Restores: <none included>\n" : "CSI Snapshot Restores:\n" + out;
 }
 
 std::string restore_head(const RestoreDescription& in) {
@@ -210,7 +229,7 @@ std::string describe(const RestoreDescription& in) {
   out += (mappings.empty() ? "Namespace mappings:\t<none>\n" : mappings) + "\n";
   out += parts::selectors(spec.label_selector, spec.or_label_selectors);
   out += fmt::format("\nRestore PVs:\t{}\n\n", parts::tri_state(spec.restore_pvs));
-  out += restore_volumes(in) + "CSI Snapshot Restores: <none included>\n\n";
+  out += restore_volumes(in) + csi_restores(in) + "\n";
   out += fmt::format("Existing Resource Policy: \t{}\nItemOperationTimeout:\t{}\n\nPreserve Service NodePorts:\t{}\n\n",
                      spec.existing_resource_policy.empty() ? "<none>" : spec.existing_resource_policy,
                      format_go_duration(spec.item_operation_timeout.value_or(Duration{})),

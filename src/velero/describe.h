@@ -27,6 +27,7 @@ struct RestoreDescription {
   std::optional<Results> results;
   std::optional<ResourceList> resources;  ///< with details
   std::vector<PodVolumeRestore> volumes;
+  std::vector<RestoreVolumeInfo> infos;  ///< of the restore's volume info file, which says what came from CSI snapshots
   bool details = false;
 };
 [[nodiscard]] std::string describe(const RestoreDescription& in);

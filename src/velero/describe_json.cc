@@ -55,16 +55,15 @@ json::object spec_json(const BackupSpec& spec) {
   }
   out["labelSelector"] = spec.label_selector ? format_selector(*spec.label_selector) : "<none>";
   out["namespaces"] = lists_json(spec.included_namespaces, spec.excluded_namespaces);
-  json::object resources;
+  json::object resources = lists_json(spec.included_resources, spec.excluded_resources);
+  const std::optional<bool>& cluster = spec.include_cluster_resources;
+  resources["clusterScoped"] = !cluster ? "auto" : *cluster ? "included" : "excluded";
+  // Velero's JSON leaves these out, though its text has them.
   if (uses_scoped_filters(spec)) {
     resources["excludedClusterScoped"] = parts::list_or(spec.excluded_cluster_scoped_resources, "<none>");
     resources["excludedNamespaceScoped"] = parts::list_or(spec.excluded_namespace_scoped_resources, "<none>");
     resources["includedClusterScoped"] = parts::list_or(spec.included_cluster_scoped_resources, "<none>");
     resources["includedNamespaceScoped"] = parts::list_or(spec.included_namespace_scoped_resources, "*");
-  } else {
-    resources = lists_json(spec.included_resources, spec.excluded_resources);
-    const std::optional<bool>& cluster = spec.include_cluster_resources;
-    resources["clusterScoped"] = !cluster ? "auto" : *cluster ? "included" : "excluded";
   }
   out["resources"] = resources;
   out["storageLocation"] = spec.storage_location;
@@ -79,6 +78,7 @@ json::value csi_json(const BackupVolumeInfo& info, bool details) {
   json::object out;
   out["csiDriver"] = csi.driver;
   if (!csi.operation_id.empty()) out["operationID"] = csi.operation_id;
+  if (!info.result.empty()) out["result"] = info.result;
   out["snapshotContentName"] = csi.vsc_name;
   out["snapshotSize(bytes)"] = csi.size;
   out["storageSnapshotID"] = csi.snapshot_handle;
@@ -99,7 +99,7 @@ json::object volumes_json(const BackupDescription& in) {
     uploader = info.pvb_info->uploader_type;
     const std::string phase = info.pvb_info->phase.empty() ? "Completed" : info.pvb_info->phase;
     pods[phase][fmt::format("{}/{}", info.pvb_info->pod_namespace, info.pvb_info->pod_name)].push_back(
-        info.pvb_info->volume_name);
+        parts::pod_volume_name(info));
   }
   json::object details;
   for (auto& [phase, entries] : pods) {

@@ -59,6 +59,11 @@ std::string resources_text(const BackupSpec& spec) {
                      list_or(spec.included_resources, "*"), list_or(spec.excluded_resources, "<none>"), cluster);
 }
 
+/// A server of 1.17 or later filled in the spec: its describe shows what older ones keep to themselves.
+bool defaulted_since_117(const BackupSpec& spec) {
+  return !spec.volume_group_snapshot_label_key.empty();
+}
+
 }  // namespace
 
 std::string time_text(Time time) {
@@ -103,7 +108,7 @@ std::string slice(size_t depth, std::string_view name, const StringList& list) {
 std::string findings(std::string_view title, const Findings& findings) {
   std::string out =
       fmt::format("{}:\n", title) + slice(1, "Velero", findings.velero) + slice(1, "Cluster", findings.cluster);
-  if (findings.namespaces.empty()) return out + "\tNamespaces:\t<none>\n";
+  if (findings.namespaces.empty()) return out + "\tNamespaces: <none>\n";
   out += "\tNamespaces:\n";
   for (const auto& [name, list] : findings.namespaces) out += slice(2, name, list);
   return out;
@@ -118,13 +123,24 @@ std::string resource_list(const ResourceList& list) {
   return out;
 }
 
+std::string pod_volume_name(const BackupVolumeInfo& info) {
+  const PodVolumeInfo& volume = *info.pvb_info;
+  if (volume.incremental_size > 0)
+    return fmt::format("{} (size: {}, incremental size: {})", volume.volume_name, volume.size, volume.incremental_size);
+  // Files without results are of 1.14 and older, whose describe shows no sizes.
+  if (volume.size > 0 && !info.result.empty()) return fmt::format("{} (size: {})", volume.volume_name, volume.size);
+  return volume.volume_name;
+}
+
 std::string backup_spec(const BackupSpec& spec) {
   std::string out = fmt::format("Namespaces:\n\tIncluded:\t{}\n\tExcluded:\t{}\n\n",
                                 list_or(spec.included_namespaces, "*"), list_or(spec.excluded_namespaces, "<none>"));
   out += resources_text(spec) + "\n" + selectors(spec.label_selector, spec.or_label_selectors);
   out += fmt::format("\nStorage Location:\t{}\n\n", spec.storage_location);
-  out += fmt::format("Velero-Native Snapshot PVs:\t{}\nSnapshot Move Data:\t{}\nData Mover:\t{}\n\n",
-                     tri_state(spec.snapshot_volumes), tri_state(spec.snapshot_move_data),
+  out += fmt::format("Velero-Native Snapshot PVs:\t{}\n", tri_state(spec.snapshot_volumes));
+  if (defaulted_since_117(spec) && spec.default_volumes_to_fs_backup)
+    out += fmt::format("File System Backup (Default):\t{}\n", tri_state(spec.default_volumes_to_fs_backup));
+  out += fmt::format("Snapshot Move Data:\t{}\nData Mover:\t{}\n\n", tri_state(spec.snapshot_move_data),
                      spec.data_mover.empty() ? "velero" : spec.data_mover);
   out += fmt::format("TTL:\t{}\n\n", format_go_duration(spec.ttl.value_or(Duration{})));
   out += fmt::format("CSISnapshotTimeout:\t{}\nItemOperationTimeout:\t{}\n\n",

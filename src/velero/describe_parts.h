@@ -4,6 +4,7 @@
 #include "velero/resource_list.h"
 #include "velero/results.h"
 #include "velero/types.h"
+#include "velero/volume_info.h"
 
 namespace holdfast::velero::parts {
 
@@ -19,6 +20,9 @@ namespace holdfast::velero::parts {
 [[nodiscard]] std::string slice(size_t depth, std::string_view name, const StringList& list);
 [[nodiscard]] std::string findings(std::string_view title, const Findings& findings);
 [[nodiscard]] std::string resource_list(const ResourceList& list);
+/// Name of a volume that a pod's files were taken of, with the sizes where its file is of a Velero that shows them.
+/// `info.pvb_info` is there.
+[[nodiscard]] std::string pod_volume_name(const BackupVolumeInfo& info);
 [[nodiscard]] std::string backup_spec(const BackupSpec& spec);
 
 }  // namespace holdfast::velero::parts

@@ -26,6 +26,12 @@ Result<velero::RestoreDescription> description(const Surroundings& surroundings,
   if (files && details)
     out.resources = decoded(surroundings, download_text(surroundings, cluster, "RestoreResourceList", name, options),
                             velero::decode_resource_list);
+  if (files) {
+    const Result<std::string> text = download_text(surroundings, cluster, "RestoreVolumeInfo", name, options);
+    const bool older = text.is(ErrorCode::not_found);  // before 1.14 there was no such file
+    if (const auto infos = older ? std::nullopt : decoded(surroundings, text, velero::decode_restore_volume_infos))
+      out.infos = *infos;
+  }
   out.volumes = TRY(list_objects<velero::PodVolumeRestore>(
       cluster, fmt::format("{}={}", velero::label::kRestoreName, velero::label_value(name))));
   return out;
