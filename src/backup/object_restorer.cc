@@ -16,7 +16,7 @@ constexpr sync::RetrySchedule kCalls{.first = std::chrono::milliseconds(200),
 constexpr int kConflictTries = 5;
 
 std::string said(const kube::ResourceType& type, const std::string& name) {
-  return type.kind + " " + name;
+  return fmt::format("{} \"{}\"", type.kind, name);
 }
 
 bool made_by_us(const json::value& live, const RestoreFacts& facts) {
@@ -223,8 +223,9 @@ void ObjectRestorer::put(const ItemKey& key, Prepared& item, std::stop_token sto
     record(*item.type, item.ns, name, act);
     return;
   }
-  findings_.error(item.ns, fmt::format("restore {}: {}", list_name(key.group_resource, list_name(item.ns, name)),
-                                       created.error().to_string()));
+  findings_.error(item.ns,
+                  fmt::format("error restoring {}: {}", list_name(key.group_resource, list_name(item.ns, name)),
+                              created.error().to_string()));
   record(*item.type, item.ns, name, Act::failed);
 }
 

@@ -167,7 +167,7 @@ Status BackupController::run(velero::Backup backup, std::stop_token stop) {
     run.site = context_.options.site;
     run.attempt = backup.metadata.annotation(velero::annotation::kAttempt);
     run.spill_directory = context_.options.spill_directory;
-    run.log = log;
+    run.log = context_.log;  // the run names its backup itself
     run.clock = &context_.clock;
     outcome = backup::run_backup(context_.api, *location->store, run, &volumes, stop);
   }

@@ -187,6 +187,11 @@ TEST(BackupAndRestore, AWholeStoryOverTwoSites) {
   EXPECT_EQ(json::int_at(west.api.peek(deployment_configs(), "dc", "d"), {"spec", "replicas"}), 2);
   EXPECT_TRUE(west.api.peek(kube::types::pods(), "dc", "d-1-x").is_null());
   EXPECT_TRUE(directory.has("restores/r/restore-r-results.gz"));
+  const auto packed = read_file(directory.path() + "/restores/r/restore-r-logs.gz");
+  ASSERT_TRUE(packed.ok());
+  for (const std::string& line : split(velero::gunzip(*packed).value(), '\n')) {
+    EXPECT_EQ(line.find(" restore=r"), line.rfind(" restore=r")) << line;
+  }
   // Deleting the Restore takes its files along.
   ASSERT_TRUE(west.objects.remove<velero::Restore>("r").ok());
   EXPECT_TRUE(soon([&] { return west.phase<velero::Restore>("r").empty(); }));

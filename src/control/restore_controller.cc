@@ -221,7 +221,7 @@ Status RestoreController::run(velero::Restore restore, const Source& source, std
       json::set(patch, {"status", "progress"}, json::object{{"totalItems", total}, {"itemsRestored", done}});
       static_cast<void>(context_.objects.merge<velero::Restore>(restore.metadata.name, std::move(patch), stop));
     };
-    run.log = log;
+    run.log = context_.log;  // the run names its restore itself
     run.clock = &context_.clock;
     backup::RestoreOutcome outcome = TRY(backup::run_restore(context_.api, *location.store, run, &volumes, stop));
     if (outcome.deployment_configs_held) {
