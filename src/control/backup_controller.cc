@@ -96,6 +96,7 @@ Result<bool> BackupController::prepare(velero::Backup& backup, std::stop_token s
   if (!spec.default_volumes_to_fs_backup.has_value()) {
     spec.default_volumes_to_fs_backup = context_.options.default_volumes_to_fs_backup;
   }
+  if (!spec.snapshot_move_data.has_value()) spec.snapshot_move_data = false;
   if (!spec.ttl.has_value() || *spec.ttl == Duration::zero()) spec.ttl = context_.options.default_backup_ttl;
   if (!spec.item_operation_timeout.has_value())
     spec.item_operation_timeout = context_.options.default_item_operation_timeout;

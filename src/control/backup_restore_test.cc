@@ -2,6 +2,7 @@
 #include <atomic>
 #include <thread>
 
+#include "base/text.h"
 #include "control/control_plane.h"
 #include "control/test_site.h"
 #include "velero/gzip.h"
@@ -154,6 +155,7 @@ TEST(BackupAndRestore, AWholeStoryOverTwoSites) {
     const auto backup = east.ended<velero::Backup>(name);
     EXPECT_EQ(backup.status.phase, "Completed") << backup.status.failure_reason << results_of(directory, name);
     EXPECT_EQ(backup.spec.storage_location, "default");
+    EXPECT_EQ(backup.spec.snapshot_move_data, false);
     EXPECT_EQ(backup.metadata.annotation(velero::annotation::kSite), "east");
     EXPECT_TRUE(directory.has("backups/" + name + "/velero-backup.json"));
     EXPECT_TRUE(directory.has("backups/" + name + "/" + name + ".tar.gz"));
