@@ -4,8 +4,8 @@
 #
 #   story_begin NAME SITE...      first; the story has these sites, and its files are in $HOLDFAST_LAB_DIR
 #   story_end                     last; prints the count
-# HOLDFAST_PROGRAMS names the directory with the built programs (default build/release); HOLDFAST_STORY_KEEP=1 leaves
-# sites and server up.
+# HOLDFAST_PROGRAMS names a directory with the program; without it build/release is brought up to date and taken.
+# HOLDFAST_STORY_KEEP=1 leaves sites and server up.
 
 story_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 story_top=$(cd "$story_here/../.." && pwd)
@@ -14,6 +14,7 @@ programs=${HOLDFAST_PROGRAMS:-$story_top/build/release}
 hub_address=10.88.0.1
 passed=0
 story_stores=()
+story_pids=() # what a story has in the background
 
 step() { echo "--- $* ($SECONDS s)" >&2; }
 die() { echo "FAILED: $*" >&2; exit 1; }
@@ -45,6 +46,7 @@ same() { diff -u "$2" "$1" >&2; }
 
 story_end_processes() {
   local number store
+  for number in "${story_pids[@]}"; do kill "$number" 2>/dev/null || true; done
   [[ ${HOLDFAST_STORY_KEEP:-} != 1 ]] || return 0
   for store in "${story_stores[@]}"; do "$story_top/tests/peers/s3_servers.sh" stop "$store" || true; done
   for number in "${story_sites[@]}"; do "$cluster" down "$number" "$@" || true; done
@@ -75,7 +77,11 @@ story_begin() {
   mkdir -p "$HOLDFAST_LAB_DIR"
   exec {story_lock}>"$HOLDFAST_LAB_DIR.lock"
   flock -w 60 "$story_lock" || die "another $story_name is running"
-  [[ -x $programs/holdfast ]] || die "there is no $programs/holdfast; ./dev build makes it"
+  if [[ -z ${HOLDFAST_PROGRAMS:-} ]]; then
+    "$story_top/dev" build release holdfast
+    "$story_top/dev" packages demo test
+  fi
+  "$story_top/tests/peers/peers.sh" build versitygw
   for old in "$HOLDFAST_LAB_DIR"/store*; do
     [[ ! -d $old ]] || "$story_top/tests/peers/s3_servers.sh" stop "$old"
   done
