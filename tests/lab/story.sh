@@ -40,6 +40,12 @@ within() {
 is() { [[ $1 == "$2" ]] || { printf 'got:\n%s\nwanted:\n%s\n' "$1" "$2" >&2; return 1; }; }
 has() { [[ $1 == *"$2"* ]] || { printf 'got:\n%s\nwanted in it:\n%s\n' "$1" "$2" >&2; return 1; }; }
 fails() { ! "$@" >/dev/null 2>&1; }
+# ends_with CODE COMMAND...
+ends_with() {
+  local code=0
+  "${@:2}" || code=$?
+  is "$code" "$1"
+}
 quietly() { "$@" >/dev/null 2>&1; }
 # same FILE_GOT FILE_WANTED
 same() { diff -u "$2" "$1" >&2; }
