@@ -80,6 +80,7 @@ until grep -q '^the sites stay up' "$work/progress"; do
 done
 echo "the story took $((SECONDS - begin)) s"
 cat "$work/progress"
+! grep -q '^failed: ' "$work/progress" || fail "the demo failed"
 
 python3 - "$work/report.json" "$work/report.html" "$kind" <<'PY'
 import json, sys

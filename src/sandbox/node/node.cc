@@ -1,8 +1,10 @@
 #include "sandbox/node/node.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
+#include <cerrno>
 #include <map>
 #include <mutex>
 #include <set>
@@ -72,7 +74,11 @@ class RunningNode final : public Node {
     TRY(run_checked(
         {"ip", "link", "add", "cni0", "address", hardware_address(addresses_.gateway()), "type", "bridge"}));
     TRY(run_checked({"ip", "addr", "add", addresses_.gateway() + "/24", "dev", "cni0"}));
-    return run_checked({"ip", "link", "set", "cni0", "up"});
+    TRY(run_checked({"ip", "link", "set", "cni0", "up"}));
+    // Pods reach what is beyond the node: a store at the hub.
+    const UniqueFd forward(::open("/proc/sys/net/ipv4/ip_forward", O_WRONLY | O_CLOEXEC));
+    if (!forward.valid()) return errno_error(errno, "open /proc/sys/net/ipv4/ip_forward");
+    return write_all(forward.get(), "1", "ip_forward");
   }
 
   [[nodiscard]] json::object node_status() const {

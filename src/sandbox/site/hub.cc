@@ -33,7 +33,8 @@ Status Hub::attach(int site, pid_t site_process) const {
   TRY(in_network(site_process, {"link", "set", "lo", "up"}));
   TRY(in_network(site_process, {"addr", "add", address_of(site) + "/24", "dev", "eth0"}));
   TRY(in_network(site_process, {"link", "set", "eth0", "up"}));
-  return in_network(site_process, {"route", "add", "default", "via", "10.88.0.1"});
+  TRY(in_network(site_process, {"route", "add", "default", "via", "10.88.0.1"}));
+  return in_network(pid(), {"route", "replace", pods_of(site) + ".0/24", "via", address_of(site)});
 }
 
 Status Hub::set_link(int site, bool up) const {

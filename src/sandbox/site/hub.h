@@ -20,8 +20,10 @@ class Hub {
   [[nodiscard]] Status attach(int site, pid_t site_process) const;
   /// Takes the link of a site down, or up again: it then reaches nobody outside.
   [[nodiscard]] Status set_link(int site, bool up) const;
-  /// The routes of a site's pods lead through its own address.
   [[nodiscard]] static std::string address_of(int site) { return "10.88.0." + std::to_string(10 + site); }
+  /// First three numbers of the addresses of a site's pods ("10.241.0"). The hub's route to them leads through the
+  /// site's own address.
+  [[nodiscard]] static std::string pods_of(int site) { return "10." + std::to_string(240 + site) + ".0"; }
 
   [[nodiscard]] pid_t pid() const { return network_.pid(); }
   /// The words to put in front of a command that shall run in the hub's network.

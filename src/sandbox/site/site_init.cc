@@ -195,7 +195,7 @@ Status run_node(const SiteConfig& config) {
   NodeOptions options;
   options.name = config.name;
   options.address = config.address;
-  options.pod_prefix = fmt::format("10.{}.0", 240 + config.number);
+  options.pod_prefix = Hub::pods_of(config.number);
   options.state_directory = config.directory + "/node";
   options.images_directory = config.images;
   options.program = config.program;
