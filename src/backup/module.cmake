@@ -14,6 +14,7 @@ if(TARGET holdfast_backup_tests)
   target_link_libraries(holdfast_backup_tests PRIVATE PkgConfig::ARCHIVE)
 endif()
 
+holdfast_fuzz(resource_modifiers resource_modifiers_fuzz.cc DEPS backup)
 holdfast_fuzz(tarball tarball_fuzz.cc DEPS backup)
 
 holdfast_program(objects_bench SOURCES bench/objects_bench.cc DEPS backup)

@@ -171,10 +171,11 @@ Result<Duration> parse_go_duration(std::string_view text) {
       scale *= 10;
     }
     if (!any || unit == 0) return bad;
-    total += value / (scale == 0 ? 1 : scale) * static_cast<long double>(unit);
+    total += value * static_cast<long double>(unit) / (scale == 0 ? 1 : scale);
     rest.remove_prefix(unit_end);
   }
-  if (total > static_cast<long double>(std::numeric_limits<int64_t>::max())) return bad;
+  // So that the quotient of two infinities, from thousands of digits, is refused too.
+  if (!(total <= static_cast<long double>(std::numeric_limits<int64_t>::max()))) return bad;
   const auto count = static_cast<int64_t>(total);
   return Duration(negative ? -count : count);
 }

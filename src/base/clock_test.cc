@@ -49,6 +49,10 @@ TEST(GoDuration, RoundTrips) {
     EXPECT_EQ(*parse_go_duration(format_go_duration(d)), d);
   }
   EXPECT_EQ(*parse_go_duration("1.5h"), 90min);
+  EXPECT_EQ(*parse_go_duration("1.000000001s"), 1s + 1ns);
+  // More digits than the largest floating point number has, on both sides of the point.
+  const std::string endless(6000, '9');
+  EXPECT_TRUE(parse_go_duration(endless + "." + endless + "s").is(ErrorCode::invalid));
   EXPECT_EQ(*parse_go_duration("0"), 0s);
 }
 

@@ -6,4 +6,5 @@ target_link_libraries(holdfast_base PUBLIC fmt::fmt Threads::Threads)
 set_source_files_properties(${CMAKE_SOURCE_DIR}/src/base/version.cc PROPERTIES COMPILE_DEFINITIONS HOLDFAST_VERSION="${PROJECT_VERSION}")
 
 holdfast_fuzz(json json_fuzz.cc DEPS base)
+holdfast_fuzz(scalars scalars_fuzz.cc DEPS base)
 holdfast_fuzz(yaml yaml_fuzz.cc DEPS base)

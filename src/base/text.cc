@@ -187,7 +187,7 @@ Result<uint64_t> parse_quantity(std::string_view text) {
   }
   if (factor == 0) return bad;
   const long double bytes = std::ceil(number * factor);
-  if (bytes > 18446744073709549568.0L) return bad;
+  if (!(bytes <= 18446744073709549568.0L)) return bad;  // a NaN, from thousands of digits, too
   return static_cast<uint64_t>(bytes);
 }
 

@@ -36,6 +36,8 @@ TEST(Quantity, KubernetesForms) {
   EXPECT_EQ(*parse_quantity("500M"), 500'000'000U);
   EXPECT_EQ(*parse_quantity("1e3"), 1000U);
   EXPECT_EQ(*parse_quantity("100m"), 1U);
+  const std::string endless(6000, '9');
+  EXPECT_FALSE(parse_quantity(endless + "." + endless).ok());
   for (const char* bad : {"", "Gi", "1.2.3", "10 Gi", "1Zi", "-1"}) EXPECT_FALSE(parse_quantity(bad).ok()) << bad;
 }
 

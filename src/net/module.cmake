@@ -13,5 +13,6 @@ holdfast_module(net
         websocket_test.cc
   TEST_DEPS net_testing)
 
+holdfast_fuzz(http_server http_server_fuzz.cc DEPS net)
 holdfast_fuzz(url url_fuzz.cc DEPS net)
 holdfast_fuzz(websocket websocket_fuzz.cc DEPS net)

@@ -5,6 +5,8 @@ holdfast_module(velero
   LIBS OpenSSL::Crypto ZLIB::ZLIB
   TESTS crds_test.cc cron_test.cc describe_test.cc files_test.cc filter_test.cc gzip_test.cc layout_test.cc names_test.cc pod_rules_test.cc types_test.cc validate_test.cc)
 
+holdfast_fuzz(gzip gzip_fuzz.cc DEPS velero)
+holdfast_fuzz(pod_annotations pod_annotations_fuzz.cc DEPS velero)
 holdfast_fuzz(velero_metadata velero_metadata_fuzz.cc DEPS velero)
 holdfast_fuzz(volumeinfo volumeinfo_fuzz.cc DEPS velero)
 holdfast_fuzz(velero_glob velero_glob_fuzz.cc DEPS velero)
