@@ -23,9 +23,19 @@ bool process_alive(int64_t pid) {
   return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM;
 }
 
-LockState judge(const LockRecord& record, Clock& clock) {
+LockState judge(const LockRecord& record, const RepositoryFiles& files, Clock& clock) {
   static const std::string kHere = local_identity().hostname;
-  return state_of(record, clock.now(), kHere, process_alive);
+  const Duration unchanged = files.lock_sightings().unchanged_for(files.config().id, record.id);
+  return state_of(record, {unchanged, clock.now(), kHere, process_alive});
+}
+
+/// The names of all locks; that they were seen is remembered.
+Result<std::vector<Id>> list_locks(RepositoryFiles& files, Clock& clock, std::stop_token stop) {
+  const BootTime asked = clock.boottime();
+  std::vector<Id> ids;
+  for (const ListedFile& file : TRY(files.list(FileKind::lock, std::move(stop)))) ids.push_back(file.id);
+  files.lock_sightings().listed(files.config().id, ids, asked, clock.boottime());
+  return ids;
 }
 
 // Empty where the lock went while we looked.
@@ -51,24 +61,34 @@ Result<std::optional<LockRecord>> load_lock(RepositoryFiles& files, const Id& id
 
 Result<std::vector<LockRecord>> load_locks(RepositoryFiles& files, Clock& clock, std::stop_token stop) {
   std::vector<LockRecord> locks;
-  for (const ListedFile& file : TRY(files.list(FileKind::lock, stop))) {
-    std::optional<LockRecord> record = TRY(load_lock(files, file.id, clock, stop));
+  for (const Id& id : TRY(list_locks(files, clock, stop))) {
+    std::optional<LockRecord> record = TRY(load_lock(files, id, clock, stop));
     if (record) locks.push_back(*std::move(record));
   }
   return locks;
 }
 
-Result<size_t> unlock(RepositoryFiles& files, Unlock which, Clock& clock, std::stop_token stop) {
+Result<size_t> unlock(RepositoryFiles& files, Unlock which, Clock& clock, std::stop_token stop, Duration watch) {
+  const BootTime deadline = clock.boottime() + watch;
   size_t removed = 0;
-  for (const ListedFile& file : TRY(files.list(FileKind::lock, stop))) {
-    if (which == Unlock::stale) {
-      const std::optional<LockRecord> record = TRY(load_lock(files, file.id, clock, stop));
-      if (!record || judge(*record, clock) == LockState::alive) continue;
+  while (true) {
+    bool left = false;
+    for (const Id& id : TRY(list_locks(files, clock, stop))) {
+      if (which == Unlock::stale) {
+        const std::optional<LockRecord> record = TRY(load_lock(files, id, clock, stop));
+        if (!record) continue;
+        if (judge(*record, files, clock) == LockState::alive) {
+          left = true;
+          continue;
+        }
+      }
+      TRY(files.remove(FileKind::lock, id, stop));
+      ++removed;
     }
-    TRY(files.remove(FileKind::lock, file.id, stop));
-    ++removed;
+    const Duration rest = deadline - clock.boottime();
+    if (!left || rest <= Duration::zero()) return removed;
+    TRY(clock.sleep(stop, std::min(rest, kLongestWait)));
   }
-  return removed;
 }
 
 Lock::Lock(RepositoryFiles& files, LockOptions options, Clock& clock)
@@ -109,25 +129,26 @@ Result<std::unique_ptr<Lock>> Lock::acquire(RepositoryFiles& files, LockOptions 
 
 Status Lock::take(std::stop_token stop) {
   TRY(check_others(stop));
-  TRY(write_new(stop));
-  Status settled = clock_.sleep(stop, options_.settle);
-  if (settled) settled = check_others(stop);
-  if (settled) return {};
-  // Without our stop token: it may be why we give way.
-  TRY(remove_own({}));
-  return settled;
+  Status taken = write_new(stop);
+  if (taken) taken = clock_.sleep(stop, options_.settle);
+  if (taken) taken = check_others(stop);
+  if (taken) return {};
+  // Without our stop token: it may be why we give way. What cannot be removed now the destructor tries again.
+  [[maybe_unused]] const Status removed = remove_own({});
+  return taken;
 }
 
 Status Lock::check_others(std::stop_token stop) {
   const Id own = record().id;
   for (const LockRecord& other : TRY(load_locks(files_, clock_, stop))) {
     if (other.id == own || other.owner == record_.owner) continue;
-    const LockState state = judge(other, clock_);
+    const LockState state = judge(other, files_, clock_);
     if (state == LockState::expired) TRY(files_.remove(FileKind::lock, other.id, stop));
     if (state != LockState::alive) continue;
     if (options_.mode == LockMode::exclusive || other.mode == LockMode::exclusive) {
       return Error(ErrorCode::conflict, fmt::format("{}: there is an {}", files_.name(), other.text()),
-                   "wait until it is gone; if its owner is dead, unlock removes it once it is stale");
+                   "wait until it is gone; if its owner is dead, looking for half an hour (--retry-lock 35m) shows it, "
+                   "and unlock --remove-all goes without looking");
     }
   }
   return {};
@@ -139,7 +160,14 @@ Status Lock::write_new(std::stop_token stop) {
   const BootTime boot = clock_.boottime();
   next.time = RecordTime::at(now);
   next.expires = RecordTime::at(now + options_.lifetime);
-  next.id = TRY(files_.save(FileKind::lock, encode_lock(next), std::move(stop)));
+  const SealedFile file = TRY(files_.seal(encode_lock(next)));
+  next.id = file.id;
+  {
+    // Before the put: whatever becomes of its answer, the file is ours to remove.
+    std::lock_guard guard(mutex_);
+    written_.push_back(file.id);
+  }
+  TRY(files_.put_raw(FileKind::lock, file.id, file.bytes, std::move(stop)));
   std::lock_guard guard(mutex_);
   record_ = std::move(next);
   refreshed_ = now;
@@ -150,14 +178,31 @@ Status Lock::write_new(std::stop_token stop) {
 
 Status Lock::remove_own(std::stop_token stop) {
   std::lock_guard one_at_a_time(refresh_mutex_);
-  Id id;
   {
     std::lock_guard guard(mutex_);
-    if (!held_) return {};
     held_ = false;
-    id = record_.id;
   }
-  return files_.remove(FileKind::lock, id, std::move(stop));
+  return remove_written({}, std::move(stop));
+}
+
+Status Lock::remove_written(const std::optional<Id>& except, std::stop_token stop) {
+  std::vector<Id> ids;
+  {
+    std::lock_guard guard(mutex_);
+    ids = written_;
+  }
+  Status first;
+  for (const Id& id : ids) {
+    if (id == except) continue;
+    Status removed = files_.remove(FileKind::lock, id, stop);
+    if (!removed) {
+      if (first) first = std::move(removed);
+      continue;
+    }
+    std::lock_guard guard(mutex_);
+    std::erase(written_, id);
+  }
+  return first;
 }
 
 Status Lock::release(std::stop_token stop) {
@@ -208,7 +253,9 @@ Status Lock::refresh(std::stop_token stop) {
   }
   if (!there) return there.error();
   TRY(write_new(stop));
-  return files_.remove(FileKind::lock, old, std::move(stop));
+  // The lock is fresh by now; an older file that cannot be removed is no reason to say otherwise.
+  [[maybe_unused]] const Status removed = remove_written(record().id, std::move(stop));
+  return {};
 }
 
 void Lock::keep_fresh(std::stop_token stop) {

@@ -3,7 +3,8 @@
 // Taking a lock: look for conflicting locks, write ours, wait a moment, look again; give way where another appeared. A
 // thread refreshes it every few minutes (a new file, then the old one goes). A lock whose refresh failed for too long
 // is lost: its stop token fires, and everything that relies on it must end. Ours carry owner, site, epoch and expiry,
-// so that nobody has to unlock by hand what a dead pod left: expired ones of ours are removed by whoever meets them.
+// so that nobody has to unlock by hand what a dead pod left: one that stayed as it is for its whole lifetime, counted
+// on the clock of the machine that looks, is removed by whoever looked so long. No two machines' clocks are compared.
 // Stale locks of restic (30 minutes, or a dead process of this host) do not conflict and stay until `unlock`.
 #pragma once
 
@@ -49,12 +50,17 @@ struct LockRecord {
 /// What a lock found in the repository means for us.
 enum class LockState {
   alive,    ///< honoured
-  expired,  ///< ours, and past its expiry by more than the slack: removed by whoever meets it
+  expired,  ///< ours, and not refreshed for its lifetime while we looked: removed by whoever finds that
   stale,    ///< restic's, and dead by restic's rules: ignored, removed by `unlock`
 };
-/// `here`: this machine's hostname; `process_alive` says whether a PID of this host lives.
-[[nodiscard]] LockState state_of(const LockRecord& record, Time now, std::string_view here,
-                                 const std::function<bool(int64_t)>& process_alive);
+/// What is known here of a lock that was found.
+struct LockFacts {
+  Duration unchanged_for = Duration::zero();   ///< on our CLOCK_BOOTTIME (LockSightings): judges ours
+  Time now;                                    ///< judges restic's, whose locks say nothing else
+  std::string_view here;                       ///< this machine's hostname
+  std::function<bool(int64_t)> process_alive;  ///< whether a PID of this host lives
+};
+[[nodiscard]] LockState state_of(const LockRecord& record, const LockFacts& facts);
 
 struct LockOptions {
   LockMode mode = LockMode::shared;
@@ -73,7 +79,7 @@ class Lock {
   /// conflict names the lock in the way and how to go on. `files` and `clock` outlive the Lock.
   [[nodiscard]] static Result<std::unique_ptr<Lock>> acquire(RepositoryFiles& files, LockOptions options, Clock& clock,
                                                              std::stop_token stop = {});
-  /// Stops refreshing and removes the lock file (best effort; it expires otherwise).
+  /// Stops refreshing and removes every file it wrote (best effort; they expire otherwise).
   ~Lock();
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
@@ -82,9 +88,11 @@ class Lock {
   [[nodiscard]] std::stop_token lost() const { return lost_.get_token(); }
   /// Reads our lock file back: success only where it is there, ours and refreshed within `give_up`. conflict otherwise.
   [[nodiscard]] Status verify(std::stop_token stop = {}) const;
-  /// Writes a new lock file and removes the old one now. conflict where the old one has vanished.
+  /// Writes a new lock file now and removes the older ones; those that stay are removed with the next one or by
+  /// release. conflict where the old one has vanished.
   [[nodiscard]] Status refresh(std::stop_token stop = {});
-  /// Removes the lock file and tells whether that worked. The Lock is over.
+  /// Removes every file this lock wrote, also where the put was not answered, and tells whether that worked. The Lock
+  /// is over; may be called again where it failed.
   [[nodiscard]] Status release(std::stop_token stop = {});
   [[nodiscard]] LockRecord record() const;
 
@@ -95,17 +103,19 @@ class Lock {
   Status check_others(std::stop_token stop);
   Status check_fresh() const;
   Status remove_own(std::stop_token stop);
+  Status remove_written(const std::optional<Id>& except, std::stop_token stop);
   void keep_fresh(std::stop_token stop);
 
   RepositoryFiles& files_;
   const LockOptions options_;
   Clock& clock_;
-  mutable std::mutex mutex_;          ///< record_, refreshed_, refreshed_boot_, held_
+  mutable std::mutex mutex_;          ///< record_, refreshed_, refreshed_boot_, held_, written_
   mutable std::mutex refresh_mutex_;  ///< one refresh at a time, and none while the file is read back
   LockRecord record_;
   Time refreshed_;  ///< both clocks: whichever says that a refresh is overdue is believed
   BootTime refreshed_boot_;
   bool held_ = false;
+  std::vector<Id> written_;  ///< every file of ours that may be there: put, or tried to be put
   std::stop_source lost_;
   std::jthread refresher_;
 };
@@ -114,7 +124,9 @@ class Lock {
 [[nodiscard]] Result<std::vector<LockRecord>> load_locks(RepositoryFiles& files, Clock& clock,
                                                          std::stop_token stop = {});
 enum class Unlock { stale, all };
-/// Removes stale and expired locks, or all of them; says how many.
-[[nodiscard]] Result<size_t> unlock(RepositoryFiles& files, Unlock which, Clock& clock, std::stop_token stop = {});
+/// Removes stale and expired locks, or all of them; says how many. As long as others are left it looks again until
+/// `watch` is over: locks of ours show by that whether their owners live.
+[[nodiscard]] Result<size_t> unlock(RepositoryFiles& files, Unlock which, Clock& clock, std::stop_token stop = {},
+                                    Duration watch = Duration::zero());
 
 }  // namespace holdfast::repo

@@ -9,7 +9,7 @@ namespace holdfast::repo {
 
 namespace {
 
-// restic's locks die of old age after half an hour; clocks of two machines may differ by the slack (safety.md 11).
+// restic's locks die of old age by the wall clock; clocks of two machines may differ by the slack (safety.md 11).
 constexpr Duration kResticLifetime = std::chrono::minutes(30);
 constexpr Duration kSlack = std::chrono::minutes(5);
 
@@ -67,14 +67,16 @@ Result<LockRecord> decode_lock(std::string_view text) {
   return record;
 }
 
-LockState state_of(const LockRecord& record, Time now, std::string_view here,
-                   const std::function<bool(int64_t)>& process_alive) {
-  // Ours are judged by their expiry alone: two pods of one node share its name, but not their process numbers.
-  if (!record.owner.empty() && record.expires) {
-    return now > record.expires->instant + kSlack ? LockState::expired : LockState::alive;
+LockState state_of(const LockRecord& record, const LockFacts& facts) {
+  // Ours are judged by what we saw alone: clocks of two machines are not compared, and two pods of one node share its
+  // name, but not their process numbers. Both times in the record are of the writer's clock.
+  if (!record.owner.empty()) {
+    const Duration lifetime = record.expires ? record.expires->instant - record.time.instant : Duration::zero();
+    const Duration waited = lifetime > Duration::zero() ? lifetime : kResticLifetime;
+    return facts.unchanged_for >= waited ? LockState::expired : LockState::alive;
   }
-  if (now > record.time.instant + kResticLifetime + kSlack) return LockState::stale;
-  if (record.hostname == here && record.pid > 0 && !process_alive(record.pid)) return LockState::stale;
+  if (facts.now > record.time.instant + kResticLifetime + kSlack) return LockState::stale;
+  if (record.hostname == facts.here && record.pid > 0 && !facts.process_alive(record.pid)) return LockState::stale;
   return LockState::alive;
 }
 

@@ -12,6 +12,7 @@ namespace {
 using objstore::Fault;
 using objstore::FaultStore;
 using objstore::MemStore;
+using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
@@ -20,8 +21,17 @@ class Locks : public ::testing::Test {
   FakeClock clock_{FakeClock::Mode::manual};
   std::shared_ptr<MemStore> store_ = std::make_shared<MemStore>();
   std::shared_ptr<FaultStore> faults_ = std::make_shared<FaultStore>(store_);
-  RepositoryFiles files_{faults_, crypto::EnvelopeKey::generate(), Config{}, Compression::automatic, Cache()};
+  const std::string key_text_ = testing::noise(crypto::EnvelopeKey::kSize, 5);
+  std::shared_ptr<LockSightings> sightings_ = std::make_shared<LockSightings>();
+  RepositoryFiles files_{faults_,  crypto::EnvelopeKey::from(crypto::Secret::of(key_text_)).value(),
+                         Config{}, Compression::automatic,
+                         Cache(),  sightings_};
 
+  RepositoryFiles another_process(std::shared_ptr<LockSightings> sightings = {}) {
+    return {faults_,  crypto::EnvelopeKey::from(crypto::Secret::of(key_text_)).value(),
+            Config{}, Compression::automatic,
+            Cache(),  std::move(sightings)};
+  }
   Result<std::unique_ptr<Lock>> take(LockMode mode) {
     LockOptions options = testing::quick_lock(mode);
     options.site = "east";
@@ -81,35 +91,135 @@ TEST_F(Locks, RecordSaysWhoHoldsItInResticsFieldsAndOurs) {
   EXPECT_EQ(encode_lock(decode_lock(restic).value()), restic);
 }
 
-TEST_F(Locks, OursThatExpiredAreRemovedResticsThatAreStaleIgnored) {
-  const Id ours = leave(LockMode::exclusive, minutes(36), "dead");
+// Clocks that differ by an hour either way, or by a day: what counts is how long the lock was seen unchanged.
+TEST_F(Locks, OursAreDeadWhenTheyWereSeenUnchangedForTheirLifetimeWhateverTheirClockSays) {
+  for (const Duration behind : {Duration(-hours(1)), Duration::zero(), Duration(hours(1)), Duration(hours(24))}) {
+    const Id ours = leave(LockMode::exclusive, behind, "dead");
+    EXPECT_TRUE(take(LockMode::shared).is(ErrorCode::conflict)) << behind.count();
+    clock_.advance(minutes(29));
+    EXPECT_TRUE(take(LockMode::shared).is(ErrorCode::conflict)) << behind.count();
+    EXPECT_EQ(unlock(files_, Unlock::stale, clock_).value(), 0u);
+    clock_.advance(minutes(1));
+    EXPECT_TRUE(take(LockMode::shared)) << behind.count();
+    EXPECT_FALSE(there(ours));
+  }
+}
+
+TEST_F(Locks, AnOwnerThatRefreshesIsNeverTakenForDeadWhateverItsClockSays) {
+  for (const Duration ahead : {Duration(-hours(1)), Duration(hours(1))}) {
+    FakeClock theirs{FakeClock::Mode::manual, clock_.now() + ahead};
+    RepositoryFiles their_files = another_process();
+    const auto lock = Lock::acquire(their_files, testing::quick_lock(LockMode::exclusive), theirs).value();
+    for (int i = 0; i < 12; ++i) {
+      EXPECT_TRUE(take(LockMode::shared).is(ErrorCode::conflict)) << i;
+      clock_.advance(minutes(20));  // four refreshes that did not work, and then one
+      theirs.skew(minutes(20));
+      ASSERT_TRUE(lock->refresh());
+    }
+    EXPECT_EQ(unlock(files_, Unlock::stale, clock_).value(), 0u);
+    EXPECT_TRUE(lock->release());
+  }
+}
+
+TEST_F(Locks, AProcessThatBeginsToLookKnowsNothingYet) {
+  leave(LockMode::exclusive, hours(2), "dead");
+  EXPECT_TRUE(take(LockMode::shared).is(ErrorCode::conflict));
+  clock_.advance(hours(2));
+  RepositoryFiles fresh = another_process();
+  EXPECT_TRUE(Lock::acquire(fresh, testing::quick_lock(), clock_).is(ErrorCode::conflict));
+  RepositoryFiles sharing = another_process(sightings_);
+  EXPECT_TRUE(Lock::acquire(sharing, testing::quick_lock(), clock_));
+}
+
+TEST_F(Locks, UnlockWatchesAsLongAsItIsTold) {
+  FakeClock clock{FakeClock::Mode::jump};
+  leave(LockMode::exclusive, Duration::zero(), "dead");
+  EXPECT_EQ(unlock(files_, Unlock::stale, clock, {}, minutes(29)).value(), 0u);
+  EXPECT_EQ(unlock(files_, Unlock::stale, clock, {}, minutes(35)).value(), 1u);
+}
+
+TEST_F(Locks, ResticsThatAreStaleAreIgnoredAndStayUntilUnlock) {
   const Id theirs = leave(LockMode::exclusive, minutes(36), "");
   EXPECT_TRUE(take(LockMode::exclusive));
-  EXPECT_FALSE(there(ours));
   EXPECT_TRUE(there(theirs));
   EXPECT_EQ(unlock(files_, Unlock::stale, clock_).value(), 1u);
   EXPECT_FALSE(there(theirs));
-  // Five minutes of slack for clocks that differ.
-  leave(LockMode::exclusive, minutes(34), "slow clock");
+  // Five minutes of slack for clocks that differ: the format forces a comparison on us.
+  leave(LockMode::exclusive, minutes(34), "");
   EXPECT_TRUE(take(LockMode::shared).is(ErrorCode::conflict));
   EXPECT_EQ(unlock(files_, Unlock::stale, clock_).value(), 0u);
   EXPECT_EQ(unlock(files_, Unlock::all, clock_).value(), 1u);
 }
 
 TEST_F(Locks, ADeadProcessOfThisHostCountsForResticsLocksOnly) {
-  const auto dead = [](int64_t) { return false; };
-  const auto alive = [](int64_t) { return true; };
   LockRecord record;
   record.time = RecordTime::at(clock_.now());
   record.hostname = "here";
   record.pid = 4;
-  EXPECT_EQ(state_of(record, clock_.now(), "here", dead), LockState::stale);
-  EXPECT_EQ(state_of(record, clock_.now(), "here", alive), LockState::alive);
-  EXPECT_EQ(state_of(record, clock_.now(), "there", dead), LockState::alive);
+  LockFacts facts{Duration::zero(), clock_.now(), "here", [](int64_t) { return false; }};
+  EXPECT_EQ(state_of(record, facts), LockState::stale);
+  facts.here = "there";
+  EXPECT_EQ(state_of(record, facts), LockState::alive);
+  facts.here = "here";
+  facts.process_alive = [](int64_t) { return true; };
+  EXPECT_EQ(state_of(record, facts), LockState::alive);
+  facts.process_alive = [](int64_t) { return false; };
   record.owner = "ours";
   record.expires = RecordTime::at(clock_.now() + minutes(30));
-  EXPECT_EQ(state_of(record, clock_.now(), "here", dead), LockState::alive);
-  EXPECT_EQ(state_of(record, clock_.now() + minutes(36), "here", alive), LockState::expired);
+  facts.now += hours(3);
+  EXPECT_EQ(state_of(record, facts), LockState::alive);
+  facts.unchanged_for = minutes(30);
+  EXPECT_EQ(state_of(record, facts), LockState::expired);
+  record.expires = record.time;  // an owner that writes nonsense is given what everybody gets
+  facts.unchanged_for = minutes(29);
+  EXPECT_EQ(state_of(record, facts), LockState::alive);
+}
+
+// A put whose answer is lost has happened all the same, when taking a lock, and when refreshing it.
+TEST_F(Locks, NoFileOfOursStaysWhereAPutWasNotAnswered) {
+  Fault lost;
+  lost.call = 1;
+  lost.operation = objstore::Operation::put;
+  lost.kind = Fault::Kind::lost_answer;
+  faults_->add(lost);
+  EXPECT_TRUE(take(LockMode::exclusive).is(ErrorCode::unavailable));
+  EXPECT_TRUE(load_locks(files_, clock_).value().empty());
+
+  faults_->reset();
+  auto lock = take(LockMode::exclusive).value();
+  for (int i = 0; i < 3; ++i) {
+    faults_->reset();
+    faults_->add(lost);
+    EXPECT_TRUE(lock->refresh().is(ErrorCode::unavailable));
+  }
+  EXPECT_EQ(load_locks(files_, clock_).value().size(), 4u);
+  faults_->reset();
+  EXPECT_TRUE(lock->refresh());
+  EXPECT_EQ(load_locks(files_, clock_).value().size(), 1u) << "the next refresh that works removes what was left";
+  faults_->add(lost);
+  EXPECT_FALSE(lock->refresh());
+  faults_->reset();
+  EXPECT_TRUE(lock->release());
+  EXPECT_TRUE(store_->contents().empty());
+}
+
+TEST_F(Locks, WhatCouldNotBeRemovedIsRemovedLater) {
+  Fault denied;
+  denied.operation = objstore::Operation::remove;
+  auto lock = take(LockMode::shared).value();
+  faults_->add(denied);
+  EXPECT_TRUE(lock->refresh()) << "it is fresh";
+  EXPECT_EQ(store_->contents().size(), 2u);
+  EXPECT_TRUE(lock->verify());
+  EXPECT_FALSE(lock->release());
+  faults_->reset();
+  lock.reset();
+  EXPECT_TRUE(store_->contents().empty());
+  // Giving way does not forget either: the destructor tries again.
+  const Id rival = leave(LockMode::exclusive, Duration::zero(), "rival");
+  EXPECT_TRUE(take(LockMode::shared).is(ErrorCode::conflict));
+  EXPECT_EQ(store_->contents().size(), 1u);
+  EXPECT_TRUE(there(rival));
 }
 
 TEST_F(Locks, GivesWayWhereAnotherAppearsWhileItSettles) {

@@ -1,6 +1,6 @@
 holdfast_module(repo
   SOURCES blob_codec.cc blob_reader.cc blob_writer.cc cache.cc check.cc chunker.cc compress.cc config.cc forget.cc ids.cc index.cc
-          index_file.cc key.cc local_identity.cc lock.cc lock_record.cc pack.cc polynomial.cc repository.cc
+          index_file.cc key.cc local_identity.cc lock.cc lock_record.cc lock_sightings.cc pack.cc polynomial.cc repository.cc
           repository_open.cc snapshot.cc tree_references.cc unpacked.cc
           archive.cc archive_file.cc archive_targets.cc filesystem_read.cc filesystem_write.cc go_quote.cc ls.cc
           node_filter.cc node_json.cc node_time.cc restore.cc restore_files.cc tree.cc tree_reader.cc

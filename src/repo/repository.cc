@@ -23,7 +23,8 @@ BlobWriterOptions writer_options(const RepositoryOptions& options) {
 Repository::Repository(std::shared_ptr<objstore::Store> store, crypto::EnvelopeKey key, Config config,
                        RepositoryOptions options)
     : options_(std::move(options)),
-      files_(std::move(store), std::move(key), config, options_.compression, Cache(options_.cache_dir, config.id)),
+      files_(std::move(store), std::move(key), config, options_.compression, Cache(options_.cache_dir, config.id),
+             options_.lock_sightings),
       chunk_tables_(std::make_shared<ChunkTables>(config.polynomial)),
       writer_(files_, index_, writer_options(options_), *options_.clock) {}
 
@@ -112,17 +113,20 @@ Result<Id> Repository::save_snapshot(const Snapshot& snapshot, const Lock& lock,
   TRY(writer_.health());
   if (!writer_.clean()) return Error(ErrorCode::internal, "a snapshot is saved before its blobs were flushed");
   TRY(lock.verify(stop));
-  const Id id = TRY(files_.save(FileKind::snapshot, encode_snapshot(snapshot), stop));
-  const Status proof = prove(snapshot, lock, stop);
+  const SealedFile file = TRY(files_.seal(encode_snapshot(snapshot)));
+  const Id id = file.id;
+  const Status put = files_.put_raw(FileKind::snapshot, id, file.bytes, stop);
+  const Status proof = put ? prove(snapshot, lock, stop) : put;
   if (proof) {
     // Best effort: a stray key costs a little time at every open, and the next writer finds it again.
     [[maybe_unused]] const Status removed = remove_stray_keys(std::move(stop));
+    files_.cache().store(FileKind::snapshot, id, file.bytes);
     return id;
   }
-  // Without the stop token: a stop may be why the proof failed.
+  // A put that was not answered may have happened. Without the stop token: a stop may be why it failed.
   const Status removed = files_.remove(FileKind::snapshot, id);
   const std::string_view outcome = removed ? "it was removed again" : "and it could not be removed";
-  return proof.error().in(fmt::format("snapshot {} is not proved, {}", id.short_hex(), outcome));
+  return proof.error().in(fmt::format("snapshot {} is not {}, {}", id.short_hex(), put ? "proved" : "saved", outcome));
 }
 
 Status Repository::prove(const Snapshot& snapshot, const Lock& lock, std::stop_token stop) {

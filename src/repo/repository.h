@@ -34,6 +34,7 @@
 #include "repo/compress.h"
 #include "repo/ids.h"
 #include "repo/lock.h"
+#include "repo/lock_sightings.h"
 #include "repo/progress.h"
 #include "repo/snapshot.h"
 
@@ -45,6 +46,8 @@ struct RepositoryOptions {
   size_t connections = 5;                   ///< uploads, or downloads, at once
   std::string cache_dir;                    ///< index, snapshots and tree packs are kept there; empty: no cache
   std::string key_hint;                     ///< a key file's id (or its beginning) to try first
+  /// Shared by all Repositories of a long-lived process, so that locks of the dead are known sooner; none: its own.
+  std::shared_ptr<LockSightings> lock_sightings = {};
   Clock* clock = &system_clock();
 };
 
@@ -109,7 +112,8 @@ class Repository {
   [[nodiscard]] Status load_blobs(std::span<const BlobHandle> blobs, const TakeBlob& take, std::stop_token stop = {});
 
   /// Writes the snapshot file, then proves it (safety.md 9): the lock is ours and fresh, every pack the snapshot uses
-  /// is still listed. Where not, the snapshot is removed again and the call fails (conflict). Call flush first.
+  /// is still listed. Where not, and where its put was not answered, the snapshot is removed again and the call fails
+  /// (conflict; the put's error). Call flush first.
   [[nodiscard]] Result<Id> save_snapshot(const Snapshot& snapshot, const Lock& lock, std::stop_token stop = {});
   /// All snapshots, oldest first. A file that cannot be read fails the call; with `damaged` given it is told there.
   [[nodiscard]] Result<std::vector<Snapshot>> snapshots(std::stop_token stop = {},

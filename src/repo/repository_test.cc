@@ -221,6 +221,27 @@ TEST(Repository, ASnapshotWhosePacksWereRemovedIsNotReportedAsSaved) {
   EXPECT_TRUE(repository->save_snapshot(testing::snapshot_of(other.id), *lock));
 }
 
+// What was not reported must not be there: nobody would ever forget it.
+TEST(Repository, ASnapshotWhosePutWasNotAnsweredIsRemovedAgain) {
+  for (const ErrorCode code : {ErrorCode::unavailable, ErrorCode::timeout, ErrorCode::cancelled}) {
+    const auto store = std::make_shared<MemStore>();
+    const auto faults = std::make_shared<FaultStore>(store);
+    const auto repository = init(faults);
+    Fault lost;
+    lost.operation = Operation::put;
+    lost.key = "snapshots/";
+    lost.kind = Fault::Kind::lost_answer;
+    lost.code = code;
+    faults->add(lost);
+    const Result<Id> saved = back_up(*repository, {"content"});
+    ASSERT_TRUE(saved.is(code));
+    EXPECT_NE(saved.error().message().find("removed again"), std::string::npos) << saved.error().message();
+    faults->reset();
+    EXPECT_TRUE(repository->snapshots().value().empty());
+    EXPECT_TRUE(back_up(*repository, {"content"}));
+  }
+}
+
 TEST(Repository, ASnapshotIsNotSavedWithoutItsLock) {
   const auto store = std::make_shared<MemStore>();
   const auto repository = init(store);

@@ -36,12 +36,13 @@ std::string encode_unpacked(std::string_view text, unsigned version, Compression
 }
 
 RepositoryFiles::RepositoryFiles(std::shared_ptr<objstore::Store> store, crypto::EnvelopeKey key, Config config,
-                                 Compression mode, Cache cache)
+                                 Compression mode, Cache cache, std::shared_ptr<LockSightings> sightings)
     : store_(std::move(store)),
       key_(std::move(key)),
       config_(std::move(config)),
       mode_(mode),
-      cache_(std::move(cache)) {}
+      cache_(std::move(cache)),
+      sightings_(sightings ? std::move(sightings) : std::make_shared<LockSightings>()) {}
 
 std::string RepositoryFiles::label(FileKind kind, const Id& id) const {
   return fmt::format("{}: {} {}", name(), to_string(kind), id.hex());
@@ -85,19 +86,24 @@ Result<std::string> RepositoryFiles::load(FileKind kind, const Id& id, std::stop
   return decode_unpacked(std::move(plain)).in(label(kind, id));
 }
 
-Result<Id> RepositoryFiles::save(FileKind kind, std::string_view text, std::stop_token stop) {
+Result<SealedFile> RepositoryFiles::seal(std::string_view text) const {
   std::string sealed;
   crypto::seal_to(key_, as_bytes(encode_unpacked(text, config_.version, mode_)), sealed);
   std::string again = TRY(crypto::open_text(key_, as_bytes(sealed)).in("verify before upload"));
   const std::string decoded = TRY(decode_unpacked(std::move(again)).in("verify before upload"));
   if (decoded != text) {
-    return Error(ErrorCode::internal, fmt::format("{}: a new {} file does not read back", name(), to_string(kind)),
+    return Error(ErrorCode::internal, fmt::format("{}: a new file does not read back", name()),
                  "this machine's memory or processor may be faulty");
   }
   const Id id = Id::of(sealed);
-  TRY(put_raw(kind, id, sealed, std::move(stop)));
-  if (is_cached(kind)) cache_.store(kind, id, sealed);
-  return id;
+  return SealedFile{id, std::move(sealed)};
+}
+
+Result<Id> RepositoryFiles::save(FileKind kind, std::string_view text, std::stop_token stop) {
+  const SealedFile file = TRY(seal(text));
+  TRY(put_raw(kind, file.id, file.bytes, std::move(stop)));
+  if (is_cached(kind)) cache_.store(kind, file.id, file.bytes);
+  return file.id;
 }
 
 Status RepositoryFiles::put_raw(FileKind kind, const Id& id, std::string_view bytes, std::stop_token stop) {

@@ -17,6 +17,7 @@
 #include "repo/compress.h"
 #include "repo/config.h"
 #include "repo/ids.h"
+#include "repo/lock_sightings.h"
 
 namespace holdfast::repo {
 
@@ -30,16 +31,24 @@ struct ListedFile {
   uint64_t size = 0;
 };
 
+/// A file ready to be put: its name is known before anything is written.
+struct SealedFile {
+  Id id;
+  std::string bytes;
+};
+
 class RepositoryFiles {
  public:
+  /// `sightings` of locks; none: its own.
   RepositoryFiles(std::shared_ptr<objstore::Store> store, crypto::EnvelopeKey key, Config config, Compression mode,
-                  Cache cache);
+                  Cache cache, std::shared_ptr<LockSightings> sightings = {});
 
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const crypto::EnvelopeKey& key() const { return key_; }
   [[nodiscard]] const Cache& cache() const { return cache_; }
   [[nodiscard]] objstore::Store& store() const { return *store_; }
   [[nodiscard]] std::string name() const { return store_->name(); }
+  [[nodiscard]] LockSightings& lock_sightings() const { return *sightings_; }
 
   /// Every file of the kind; names that are no ids are passed over.
   [[nodiscard]] Result<std::vector<ListedFile>> list(FileKind kind, std::stop_token stop = {});
@@ -47,7 +56,9 @@ class RepositoryFiles {
   [[nodiscard]] Result<std::string> load_raw(FileKind kind, const Id& id, std::stop_token stop = {});
   /// The text of an index, snapshot or lock file.
   [[nodiscard]] Result<std::string> load(FileKind kind, const Id& id, std::stop_token stop = {});
-  /// Seals and puts the text; proves before that what it sealed opens again.
+  /// Seals the text and proves that what it sealed opens again.
+  [[nodiscard]] Result<SealedFile> seal(std::string_view text) const;
+  /// Seals and puts. Where the put fails the file may be there all the same: who must know its name seals first.
   [[nodiscard]] Result<Id> save(FileKind kind, std::string_view text, std::stop_token stop = {});
   /// Puts bytes as they are under their own hash.
   [[nodiscard]] Status put_raw(FileKind kind, const Id& id, std::string_view bytes, std::stop_token stop = {});
@@ -68,6 +79,7 @@ class RepositoryFiles {
   const Config config_;
   const Compression mode_;
   const Cache cache_;
+  const std::shared_ptr<LockSightings> sightings_;
 };
 
 /// The config of a repository as it is stored. not_found where there is none.

@@ -197,7 +197,8 @@ int unlock(const config::Arguments& arguments) {
     TRY(session.open());
     const repo::Unlock which = arguments.boolean("remove-all") ? repo::Unlock::all : repo::Unlock::stale;
     repo::Repository& repository = session.repository();
-    const size_t removed = TRY(repo::unlock(repository.files(), which, repository.clock(), session.stop()));
+    const size_t removed = TRY(
+        repo::unlock(repository.files(), which, repository.clock(), session.stop(), arguments.duration("retry-lock")));
     if (!session.quiet() && !session.json()) fmt::print("{} locks removed\n", removed);
     return kExitDone;
   });
@@ -234,7 +235,9 @@ std::vector<config::Command> repo_maintain_commands() {
        .run = forget},
       {.name = "unlock",
        .summary = "Remove locks that nobody holds any more",
-       .examples = {"holdfast repo -r /srv/backup unlock"},
+       .description = "A lock of holdfast is known to be dead when it was not refreshed for half an hour while this "
+                      "command looked: --retry-lock says how long it looks. restic's locks go by their age.",
+       .examples = {"holdfast repo -r /srv/backup unlock --retry-lock 35m"},
        .options = {{.name = "remove-all", .kind = Kind::boolean, .help = "remove all locks, those in use too"}},
        .run = unlock},
   };
