@@ -8,14 +8,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
-#include <set>
 #include <thread>
 
 #include "base/text.h"
 #include "repo/archive_file.h"
+#include "repo/archive_parent.h"
 #include "repo/archive_targets.h"
+#include "repo/archive_tree.h"
+#include "repo/directory_trail.h"
 #include "repo/filesystem.h"
 #include "repo/local_identity.h"
 #include "sync/workers.h"
@@ -24,67 +25,6 @@ namespace holdfast::repo {
 namespace {
 
 constexpr std::string_view kProgram = "holdfast 0.1.0";
-
-/// A directory whose entries are not all done.
-struct OpenDirectory {
-  std::shared_ptr<OpenDirectory> parent;  ///< none: the root of the snapshot
-  size_t slot = 0;                        ///< our place among the parent's entries
-  Node node;
-  std::optional<Node> previous;
-  std::vector<std::optional<Node>> entries;  ///< empty ones were left out
-  std::atomic<size_t> open_entries{1};       ///< one more while the walk is inside
-};
-using OpenDirectoryPtr = std::shared_ptr<OpenDirectory>;
-
-/// The nodes of a directory in the parent snapshot, asked in ascending order of names.
-class PreviousNodes {
- public:
-  PreviousNodes(Repository& repository, const std::optional<Id>& tree, std::stop_token stop) {
-    if (!tree) return;
-    // A tree that cannot be read only means that its files are read again.
-    Result<std::string> blob = repository.load_blob(BlobType::tree, *tree, stop);
-    if (!blob) return;
-    blob_ = std::move(blob).value();
-    reader_.emplace(blob_);
-    advance();
-  }
-  PreviousNodes(const PreviousNodes&) = delete;
-  PreviousNodes& operator=(const PreviousNodes&) = delete;
-
-  [[nodiscard]] std::optional<Node> take(const std::string& name) {
-    while (next_ && next_->name < name) advance();
-    if (!next_ || next_->name != name) return std::nullopt;
-    std::optional<Node> found = std::move(next_);
-    advance();
-    return found;
-  }
-
- private:
-  void advance() {
-    Result<std::optional<Node>> node = reader_->next();
-    next_ = node ? std::move(node).value() : std::nullopt;
-  }
-  std::string blob_;
-  std::optional<TreeReader> reader_;
-  std::optional<Node> next_;
-};
-
-bool same_node(const Node& a, const Node& b) {
-  std::string left, right;
-  append_node(left, a, TreeProfile::restic_0_19);
-  append_node(right, b, TreeProfile::restic_0_19);
-  return left == right;
-}
-
-/// Equal instants keep the text they had: another zone must not give an unchanged directory another id.
-void keep_time_texts(Node& node, const Node& previous) {
-  const auto keep = [](NodeTime& fresh, const NodeTime& old) {
-    if (fresh.same_instant(old)) fresh.text = old.text;
-  };
-  keep(node.mtime, previous.mtime);
-  keep(node.atime, previous.atime);
-  keep(node.ctime, previous.ctime);
-}
 
 class Archiver {
  public:
@@ -95,40 +35,52 @@ class Archiver {
         progress_(progress),
         saver_(repository, progress, options.dry_run),
         read_options_{profile, options.with_atime},
-        profile_(profile),
+        rule_(repository, options),
+        tree_(saver_, profile, options.dry_run),
         group_(options.readers ? options.readers : std::max(1u, std::thread::hardware_concurrency()), stop) {}
 
   Result<ArchiveResult> run(const ArchiveTarget& root);
 
  private:
-  struct Place {
-    OpenDirectoryPtr directory;
-    size_t slot;
+  using Place = ArchiveTree::Place;
+  /// A directory that the walk has to go into.
+  struct Descent {
+    std::string name;
+    SharedFd directory;
+    OpenDirectoryPtr into;
+    std::optional<Id> previous_tree;
+    dev_t device = 0;
+  };
+  /// A directory that the walk is in.
+  struct Level {
+    OpenDirectoryPtr into;
+    std::vector<std::string> names;
+    size_t next = 0;
+    bool emptied = false;
+    std::unique_ptr<PreviousNodes> previous;
+    size_t path_length = 0;
+    dev_t device = 0;
   };
 
   std::stop_token stop() const { return group_.stop_token(); }
   void note(const std::string& path, Error error);
-  Place add_entry(const OpenDirectoryPtr& directory);
-  Status finish_entry(const Place& place, std::optional<Node> node);
-  Status leave(OpenDirectoryPtr directory);
-  Status finish_directory(OpenDirectory& directory);
-  void count_file(const Node& node, const std::optional<Node>& previous);
 
   Status walk_targets(const ArchiveTarget& target, int base, const OpenDirectoryPtr& into,
                       const std::optional<Id>& previous_tree);
   Status save_target(const ArchiveTarget& target, int base, const OpenDirectoryPtr& into, const std::string& name,
                      std::optional<Node> previous);
-  Status walk_directory(const SharedFd& directory, const OpenDirectoryPtr& into, const std::string& path,
-                        const std::optional<Id>& previous_tree, dev_t device);
-  Status save_entry(const SharedFd& parent, const std::string& name, const std::string& path,
-                    const OpenDirectoryPtr& into, std::optional<Node> previous, std::optional<dev_t> device);
-  Status save_subdirectory(const SharedFd& parent, Node node, const std::string& path, const Place& place,
-                           std::optional<Node> previous, const struct stat& status, std::optional<dev_t> device);
+  Status walk_directory(const Descent& descent, std::string path);
+  Result<Level> enter(const Descent& descent, const std::string& path);
+  Result<std::optional<Descent>> save_entry(const SharedFd& parent, const std::string& name, const std::string& path,
+                                            const OpenDirectoryPtr& into, std::optional<Node> previous,
+                                            std::optional<dev_t> device);
+  Result<std::optional<Descent>> open_subdirectory(const SharedFd& parent, Node node, const std::string& path,
+                                                   const Place& place, std::optional<Node> previous,
+                                                   const struct stat& status, std::optional<dev_t> device);
   void save_file(const SharedFd& parent, Node node, const std::string& path, const Place& place,
                  std::optional<Node> previous);
   Status read_file_content(const SharedFd& parent, Node node, const std::string& path, const Place& place,
                            const std::optional<Node>& previous, std::stop_token stop);
-  bool unchanged(const Node& node, const Node& previous) const;
   Result<bool> is_emptied(int directory) const;
 
   Repository& repository_;
@@ -136,16 +88,13 @@ class Archiver {
   Progress& progress_;
   const FileSaver saver_;
   const ReadOptions read_options_;
-  const TreeProfile profile_;
+  UnchangedRule rule_;  ///< of the walk's thread
   OwnerNames owners_;
+  ArchiveTree tree_;
   size_t named_paths_ = 0, missing_paths_ = 0;  ///< of the walk's thread
 
-  std::mutex mutex_;  ///< guards what follows
-  SnapshotSummary summary_;
-  AddedBlobs trees_;
+  std::mutex mutex_;
   std::vector<ItemError> errors_;
-  std::set<Id> dry_trees_;
-  std::optional<Id> root_;
 
   sync::WorkerGroup group_;  ///< last: its threads end before the rest goes
 };
@@ -153,90 +102,6 @@ class Archiver {
 void Archiver::note(const std::string& path, Error error) {
   std::lock_guard lock(mutex_);
   errors_.push_back({path, std::move(error)});
-}
-
-Archiver::Place Archiver::add_entry(const OpenDirectoryPtr& directory) {
-  ++directory->open_entries;
-  std::lock_guard lock(mutex_);  // workers write into the list that grows here
-  directory->entries.emplace_back();
-  return {directory, directory->entries.size() - 1};
-}
-
-/// Puts a node into its place, or leaves the place empty.
-Status Archiver::finish_entry(const Place& place, std::optional<Node> node) {
-  {
-    std::lock_guard lock(mutex_);
-    place.directory->entries[place.slot] = std::move(node);
-  }
-  return leave(place.directory);
-}
-
-/// One entry less is open; directories that are complete by that are saved, up to the root.
-Status Archiver::leave(OpenDirectoryPtr directory) {
-  while (--directory->open_entries == 0) {
-    TRY(finish_directory(*directory));
-    OpenDirectoryPtr parent = directory->parent;
-    if (!parent) return {};
-    {
-      std::lock_guard lock(mutex_);
-      parent->entries[directory->slot] = std::move(directory->node);
-    }
-    directory = std::move(parent);
-  }
-  return {};
-}
-
-Status Archiver::finish_directory(OpenDirectory& directory) {
-  TreeWriter writer(profile_);
-  for (std::optional<Node>& entry : directory.entries) {
-    if (entry) TRY(writer.add(*entry));
-    entry.reset();
-  }
-  const std::string blob = writer.finish();
-  const SavedBlob saved = TRY(saver_.save_blob(BlobType::tree, blob, {}, stop()));
-  std::lock_guard lock(mutex_);
-  const bool first = !options_.dry_run || dry_trees_.insert(saved.id).second;
-  if (first) trees_.add(saved, blob.size());
-  if (!directory.parent) {
-    root_ = saved.id;
-    return {};
-  }
-  directory.node.subtree = saved.id;
-  if (!directory.previous) {
-    ++summary_.dirs_new;
-  } else if (same_node(directory.node, *directory.previous)) {
-    ++summary_.dirs_unmodified;
-  } else {
-    ++summary_.dirs_changed;
-  }
-  return {};
-}
-
-void Archiver::count_file(const Node& node, const std::optional<Node>& previous) {
-  progress_.done(1, 0);
-  std::lock_guard lock(mutex_);
-  ++summary_.total_files_processed;
-  summary_.total_bytes_processed += node.size;
-  if (!previous) {
-    ++summary_.files_new;
-  } else if (same_node(node, *previous)) {
-    ++summary_.files_unmodified;
-  } else {
-    ++summary_.files_changed;
-  }
-}
-
-bool Archiver::unchanged(const Node& node, const Node& previous) const {
-  if (previous.type != NodeType::file || previous.size != node.size || !previous.mtime.same_instant(node.mtime) ||
-      !previous.content) {
-    return false;
-  }
-  const bool check_inode = !options_.ignore_inode;
-  const bool check_ctime = check_inode && !options_.ignore_ctime;
-  if (check_ctime && !previous.ctime.same_instant(node.ctime)) return false;
-  if (check_inode && previous.inode != node.inode) return false;
-  // A blob that was lost since is healed by reading the file again.
-  return std::ranges::all_of(*previous.content, [&](const Id& id) { return repository_.has_blob(BlobType::data, id); });
 }
 
 /// True where the directory holds one of the files that say "nothing here is worth saving".
@@ -262,72 +127,122 @@ bool is_mark(const std::vector<std::string>& rules, const std::string& name) {
   return std::ranges::any_of(rules, [&](const std::string& rule) { return rule.substr(0, rule.find(':')) == name; });
 }
 
-Status Archiver::walk_directory(const SharedFd& directory, const OpenDirectoryPtr& into, const std::string& path,
-                                const std::optional<Id>& previous_tree, dev_t device) {
-  Result<std::vector<std::string>> names = directory_names(directory->get());
+/// Reads the directory's names. One that cannot be read is noted and stays empty.
+Result<Archiver::Level> Archiver::enter(const Descent& descent, const std::string& path) {
+  Level level;
+  level.into = descent.into;
+  level.path_length = path.size();
+  level.device = descent.device;
+  Result<std::vector<std::string>> names = directory_names(descent.directory->get());
   if (!names) {
     note(path, names.error());
-    return {};
+    return level;
   }
-  const bool emptied = TRY(is_emptied(directory->get()));
-  PreviousNodes previous(repository_, previous_tree, stop());
-  for (const std::string& name : *names) {
-    if (stop().stop_requested()) return Error(ErrorCode::cancelled, "stopped");
-    if (emptied && !is_mark(options_.exclude_if_present, name)) continue;
-    const std::string child = path == "/" ? "/" + name : path + "/" + name;
-    TRY(save_entry(directory, name, child, into, previous.take(name), device));
-  }
-  return {};
+  level.names = std::move(names).value();
+  level.emptied = TRY(is_emptied(descent.directory->get()));
+  level.previous = std::make_unique<PreviousNodes>(repository_, descent.previous_tree, stop());
+  return level;
 }
 
-Status Archiver::save_entry(const SharedFd& parent, const std::string& name, const std::string& path,
-                            const OpenDirectoryPtr& into, std::optional<Node> previous, std::optional<dev_t> device) {
-  if (options_.filter.matches(path)) return {};
+/// The directory and all below it, with a stack of our own: how deep a tree is, its owner decides.
+Status Archiver::walk_directory(const Descent& descent, std::string path) {
+  DirectoryTrail trail(descent.directory);
+  std::vector<Level> levels;
+  levels.push_back(TRY(enter(descent, path)));
+  while (true) {
+    if (stop().stop_requested()) return Error(ErrorCode::cancelled, "stopped");
+    Level& level = levels.back();
+    path.resize(level.path_length);
+    if (level.next == level.names.size()) {
+      TRY(tree_.leave(std::move(level.into), stop()));
+      levels.pop_back();
+      if (levels.empty()) return {};
+      trail.leave();
+      continue;
+    }
+    const std::string& name = level.names[level.next++];
+    if (level.emptied && !is_mark(options_.exclude_if_present, name)) continue;
+    const Result<SharedFd> directory = trail.top();
+    if (!directory) {
+      note(path, directory.error());
+      level.next = level.names.size();
+      continue;
+    }
+    if (path != "/") path += '/';
+    path += name;
+    std::optional<Descent> below =
+        TRY(save_entry(*directory, name, path, level.into, level.previous->take(name), level.device));
+    if (!below) continue;
+    trail.enter(name, below->directory);
+    levels.push_back(TRY(enter(*below, path)));
+    if (levels.size() > kDeepestTree) {
+      note(path, too_deep());
+      levels.back().names.clear();
+    }
+  }
+}
+
+/// Saves an entry, or gives back the directory to go into.
+Result<std::optional<Archiver::Descent>> Archiver::save_entry(const SharedFd& parent, const std::string& name,
+                                                              const std::string& path, const OpenDirectoryPtr& into,
+                                                              std::optional<Node> previous,
+                                                              std::optional<dev_t> device) {
+  const std::optional<Descent> nothing_below;
+  if (options_.filter.matches(path)) return nothing_below;
   struct stat status {};
   Result<Node> read = read_node_at(parent->get(), name, owners_, read_options_, &status);
   if (!read) {
     note(path, read.error());
-    return {};
+    return nothing_below;
   }
   Node node = std::move(read).value();
-  if (node.type == NodeType::socket || node.type == NodeType::irregular) return {};
+  if (node.type == NodeType::socket || node.type == NodeType::irregular) return nothing_below;
   const bool file = node.type == NodeType::file;
-  if (file && options_.exclude_larger_than && node.size > *options_.exclude_larger_than) return {};
-  if (options_.one_file_system && device && status.st_dev != *device && node.type != NodeType::dir) return {};
+  if (file && options_.exclude_larger_than && node.size > *options_.exclude_larger_than) return nothing_below;
+  if (options_.one_file_system && device && status.st_dev != *device && node.type != NodeType::dir) {
+    return nothing_below;
+  }
   if (previous) keep_time_texts(node, *previous);
-  const Place place = add_entry(into);
+  const Place place = tree_.add_entry(into);
   if (node.type == NodeType::dir) {
-    return save_subdirectory(parent, std::move(node), path, place, std::move(previous), status, device);
+    return open_subdirectory(parent, std::move(node), path, place, std::move(previous), status, device);
   }
-  if (!file) return finish_entry(place, std::move(node));
-  if (previous && unchanged(node, *previous)) {
+  if (file && !(previous && rule_.unchanged(node, *previous, parent->get()))) {
+    save_file(parent, std::move(node), path, place, std::move(previous));
+    return nothing_below;
+  }
+  if (file) {
     node.content = previous->content;
-    progress_.done(0, node.size);
-    count_file(node, previous);
-    return finish_entry(place, std::move(node));
+    progress_.done(1, node.size);
+    tree_.count_file(node, previous);
   }
-  save_file(parent, std::move(node), path, place, std::move(previous));
-  return {};
+  TRY(tree_.finish_entry(place, std::move(node), stop()));
+  return nothing_below;
 }
 
-Status Archiver::save_subdirectory(const SharedFd& parent, Node node, const std::string& path, const Place& place,
-                                   std::optional<Node> previous, const struct stat& status,
-                                   std::optional<dev_t> device) {
-  auto open = std::make_shared<OpenDirectory>();
-  open->parent = place.directory;
-  open->slot = place.slot;
+Result<std::optional<Archiver::Descent>> Archiver::open_subdirectory(const SharedFd& parent, Node node,
+                                                                     const std::string& path, const Place& place,
+                                                                     std::optional<Node> previous,
+                                                                     const struct stat& status,
+                                                                     std::optional<dev_t> device) {
   const bool mount_point = options_.one_file_system && device && status.st_dev != *device;
   Result<SharedFd> directory = open_directory_at(parent->get(), node.name);
   if (!directory && !mount_point) {
     note(path, directory.error());
-    return finish_entry(place, std::nullopt);
+    TRY(tree_.finish_entry(place, std::nullopt, stop()));
+    return std::optional<Descent>();
   }
-  std::optional<Id> previous_tree;
-  if (previous && previous->type == NodeType::dir) previous_tree = previous->subtree;
-  open->node = std::move(node);
-  open->previous = std::move(previous);
-  if (!mount_point) TRY(walk_directory(*directory, open, path, previous_tree, device.value_or(status.st_dev)));
-  return leave(open);
+  Descent below;
+  below.name = node.name;
+  below.device = device.value_or(status.st_dev);
+  if (previous && previous->type == NodeType::dir) below.previous_tree = previous->subtree;
+  below.into = tree_.open(place, std::move(node), std::move(previous));
+  if (mount_point) {
+    TRY(tree_.leave(std::move(below.into), stop()));
+    return std::optional<Descent>();
+  }
+  below.directory = std::move(directory).value();
+  return std::optional<Descent>(std::move(below));
 }
 
 void Archiver::save_file(const SharedFd& parent, Node node, const std::string& path, const Place& place,
@@ -343,7 +258,7 @@ Status Archiver::read_file_content(const SharedFd& parent, Node node, const std:
   Result<FileReader> reader = FileReader::open_at(parent->get(), node.name);
   if (!reader) {
     note(path, reader.error());
-    return finish_entry(place, std::nullopt);
+    return tree_.finish_entry(place, std::nullopt, job_stop);
   }
   const struct stat& status = reader->status();
   if (status.st_ino != node.inode || !node.ctime.same_instant(NodeTime::from(status.st_ctim))) {
@@ -351,28 +266,24 @@ Status Archiver::read_file_content(const SharedFd& parent, Node node, const std:
     Result<Node> fresh = read_node_at(parent->get(), node.name, owners_, read_options_);
     if (!fresh) {
       note(path, fresh.error());
-      return finish_entry(place, std::nullopt);
+      return tree_.finish_entry(place, std::nullopt, job_stop);
     }
     node = std::move(fresh).value();
     if (previous) keep_time_texts(node, *previous);
   }
   Status read_error;
   SavedContent saved = TRY(saver_.save(*reader, read_error, job_stop).in(path));
-  {
-    std::lock_guard lock(mutex_);
-    summary_.data_blobs += saved.added.blobs;
-    summary_.data_added += saved.added.bytes;
-    summary_.data_added_packed += saved.added.stored_bytes;
-  }
+  tree_.count_content(saved.added);
   if (!read_error) {
     note(path, read_error.error());
-    return finish_entry(place, std::nullopt);
+    return tree_.finish_entry(place, std::nullopt, job_stop);
   }
   node.type = NodeType::file;
   node.size = saved.size;
   node.content = std::move(saved.content);
-  count_file(node, previous);
-  return finish_entry(place, std::move(node));
+  progress_.done(1, 0);
+  tree_.count_file(node, previous);
+  return tree_.finish_entry(place, std::move(node), job_stop);
 }
 
 std::string absolute_path(const ArchiveOptions& options, const std::string& path) {
@@ -396,7 +307,8 @@ Status Archiver::save_target(const ArchiveTarget& target, int base, const OpenDi
       ++missing_paths_;
       return {};
     }
-    return save_entry(*parent, name, path, into, std::move(previous), std::nullopt);
+    const std::optional<Descent> below = TRY(save_entry(*parent, name, path, into, std::move(previous), std::nullopt));
+    return below ? walk_directory(*below, path) : Status();
   }
   const Result<SharedFd> directory = open_directory(base, target.path);
   Result<Node> node =
@@ -407,16 +319,11 @@ Status Archiver::save_target(const ArchiveTarget& target, int base, const OpenDi
   }
   node->name = name;
   if (previous) keep_time_texts(*node, *previous);
-  auto open = std::make_shared<OpenDirectory>();
-  const Place place = add_entry(into);
-  open->parent = into;
-  open->slot = place.slot;
-  open->node = std::move(node).value();
   std::optional<Id> previous_tree;
   if (previous && previous->type == NodeType::dir) previous_tree = previous->subtree;
-  open->previous = std::move(previous);
+  OpenDirectoryPtr open = tree_.open(tree_.add_entry(into), std::move(node).value(), std::move(previous));
   TRY(walk_targets(target, base, open, previous_tree));
-  return leave(open);
+  return tree_.leave(std::move(open), stop());
 }
 
 Status Archiver::walk_targets(const ArchiveTarget& target, int base, const OpenDirectoryPtr& into,
@@ -429,10 +336,10 @@ Status Archiver::walk_targets(const ArchiveTarget& target, int base, const OpenD
 Result<ArchiveResult> Archiver::run(const ArchiveTarget& root) {
   const std::string here = options_.working_directory.empty() ? "." : options_.working_directory;
   const SharedFd base = TRY(open_directory(AT_FDCWD, here));
-  auto open = std::make_shared<OpenDirectory>();
+  OpenDirectoryPtr open = std::make_shared<OpenDirectory>();
   std::optional<Id> previous_tree;
   if (options_.parent) previous_tree = options_.parent->tree;
-  summary_.backup_start = RecordTime::at(repository_.clock().now());
+  const RecordTime began = RecordTime::at(repository_.clock().now());
   progress_.stage("backup", 0, 0);
   const Status walked = [&]() -> Status {
     if (!root.leaf) {
@@ -441,24 +348,23 @@ Result<ArchiveResult> Archiver::run(const ArchiveTarget& root) {
         std::lock_guard lock(mutex_);
         return Error(ErrorCode::not_found, "none of the paths can be read: " + errors_.front().error.message());
       }
-    } else {
-      const SharedFd directory = TRY(open_directory(base->get(), root.path));
-      struct stat status {};
-      if (::fstat(directory->get(), &status) != 0) return errno_error(errno, root.path);
-      TRY(walk_directory(directory, open, absolute_path(options_, root.path), previous_tree, status.st_dev));
+      return tree_.leave(std::move(open), stop());
     }
-    return leave(open);
+    const SharedFd directory = TRY(open_directory(base->get(), root.path));
+    struct stat status {};
+    if (::fstat(directory->get(), &status) != 0) return errno_error(errno, root.path);
+    return walk_directory({"", directory, std::move(open), previous_tree, status.st_dev},
+                          absolute_path(options_, root.path));
   }();
   // A failed walk ends like a failed job: the first failure of all wins.
   if (!walked) group_.add([error = walked.error()](std::stop_token) -> Status { return error; });
   TRY(group_.finish());
-  CHECK(root_.has_value());
+  const std::optional<Id> saved = tree_.root();
+  CHECK(saved.has_value());
   ArchiveResult result;
-  result.tree = *root_;
-  summary_.tree_blobs = trees_.blobs;
-  summary_.data_added += trees_.bytes;
-  summary_.data_added_packed += trees_.stored_bytes;
-  result.summary = summary_;
+  result.tree = *saved;
+  result.summary = tree_.summary();
+  result.summary.backup_start = began;
   std::ranges::sort(errors_, {}, &ItemError::path);
   result.errors = std::move(errors_);
   return result;

@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <set>
 
+#include "repo/archive_parent.h"
+#include "repo/filesystem.h"
 #include "repo/restore.h"
 #include "repo/test_corpus.h"
 #include "repo/test_repository.h"
@@ -137,6 +139,7 @@ TEST(Archive, InodeAndCtimeCountUnlessIgnored) {
   const TemporaryDirectory scratch;
   fs::create_directories(scratch.path("data"));
   write_text(scratch.path("data/f"), "same bytes");
+  fs::last_write_time(scratch.path("data/f"), fs::file_time_type::clock::now() - std::chrono::hours(1));
   struct stat status {};
   ASSERT_EQ(::stat(scratch.path("data/f").c_str(), &status), 0);
   const auto store = std::make_shared<MemStore>();
@@ -153,7 +156,53 @@ TEST(Archive, InodeAndCtimeCountUnlessIgnored) {
   half.parent =
       find_parent(Repository::open(store, crypto::Secret::of(testing::kPassword)).value()->snapshots().value(), "test",
                   snapshot_paths(half).value(), Time::max());
-  EXPECT_EQ(back_up(store, half).value().summary.data_blobs, 0u);  // that parent has the new inode by now
+  // That parent has the new inode by now, but the file changed right before it and is read once more.
+  EXPECT_EQ(back_up(store, half).value().summary.data_blobs, 1u);
+}
+
+// What is written in the tick in which the parent's backup read it keeps its times. Here the times are put back.
+TEST(Archive, AChangeInTheTickOfTheParentIsSeen) {
+  const TemporaryDirectory scratch;
+  fs::create_directories(scratch.path("data"));
+  write_text(scratch.path("data/f"), "same bytes");
+  struct stat status {};
+  ASSERT_EQ(::stat(scratch.path("data/f").c_str(), &status), 0);
+  const auto store = std::make_shared<MemStore>();
+  static_cast<void>(init(store));
+  ASSERT_TRUE(back_up(store, content_of(scratch.path("data"))).ok());
+  write_text(scratch.path("data/f"), "othr bytes");
+  const timespec times[2] = {status.st_atim, status.st_mtim};
+  ASSERT_EQ(::utimensat(AT_FDCWD, scratch.path("data/f").c_str(), times, 0), 0);
+  ArchiveOptions trusting = content_of(scratch.path("data"));
+  trusting.ignore_inode = true;
+  EXPECT_EQ(back_up(store, trusting).value().summary.data_blobs, 1u);
+}
+
+TEST(UnchangedRule, WantsAChangeThatIsClearlyOlderThanTheParent) {
+  const TemporaryDirectory scratch;
+  const SharedFd directory = open_directory(AT_FDCWD, scratch.path()).value();
+  const auto store = std::make_shared<MemStore>();
+  const auto repository = init(store);
+  ArchiveOptions options;
+  options.parent = testing::snapshot_of(Id{});
+  const Time began = options.parent->time.instant;
+  const auto unchanged = [&](Duration before) {
+    Node node;
+    node.mtime = NodeTime::from(began - std::chrono::hours(1));
+    node.ctime = NodeTime::from(began - before);
+    node.content.emplace();
+    UnchangedRule rule(*repository, options);
+    return rule.unchanged(node, node, directory->get());
+  };
+  EXPECT_TRUE(unchanged(std::chrono::minutes(6)));
+  EXPECT_FALSE(unchanged(std::chrono::seconds(1)));
+  EXPECT_FALSE(unchanged(Duration::zero()));
+  EXPECT_FALSE(unchanged(-std::chrono::seconds(30))) << "the parent's backup was under way";
+  // A time that the user gave the snapshot says nothing about when its files were read.
+  options.parent->summary.emplace().backup_start = RecordTime::at(began - std::chrono::hours(2));
+  EXPECT_FALSE(unchanged(std::chrono::minutes(6)));
+  options.parent->summary->backup_start = RecordTime::at(began + std::chrono::hours(2));
+  EXPECT_FALSE(unchanged(std::chrono::seconds(1)));
 }
 
 TEST(Archive, PathsBecomeTheTreesOfTheirParts) {

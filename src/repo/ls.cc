@@ -3,25 +3,52 @@
 #include <fmt/format.h>
 
 #include <ctime>
+#include <memory>
 
 #include "base/text.h"
 
 namespace holdfast::repo {
 
-Status walk_tree(Repository& repository, const Id& tree, const std::string& path, const VisitNode& visit,
+namespace {
+
+/// A directory that the walk is in.
+struct Level {
+  Level(std::string text, size_t length) : blob(std::move(text)), reader(blob), path_length(length) {}
+  const std::string blob;
+  TreeReader reader;
+  size_t path_length;
+};
+
+}  // namespace
+
+// With a stack of its own: how deep a tree is, the snapshot's writer decides.
+Status walk_tree(Repository& repository, const Id& tree, const std::string& start, const VisitNode& visit,
                  std::stop_token stop) {
-  if (stop.stop_requested()) return Error(ErrorCode::cancelled, "stopped");
-  const std::string blob = TRY(repository.load_blob(BlobType::tree, tree, stop).in(path.empty() ? "/" : path));
-  TreeReader reader(blob);
-  while (true) {
-    const std::optional<Node> node = TRY(reader.next().in(path.empty() ? "/" : path));
-    if (!node) return {};
-    const std::string child = path + "/" + node->name;
-    const Visit next = TRY(visit(child, *node));
-    if (next == Visit::descend && node->type == NodeType::dir && node->subtree) {
-      TRY(walk_tree(repository, *node->subtree, child, visit, stop));
+  std::string path = start;
+  const auto shown = [&] { return path.empty() ? "/" : path; };
+  std::vector<std::unique_ptr<Level>> levels;
+  std::optional<Id> below = tree;
+  while (below || !levels.empty()) {
+    if (stop.stop_requested()) return Error(ErrorCode::cancelled, "stopped");
+    if (below) {
+      if (levels.size() > kDeepestTree) return too_deep().in(path.substr(0, 200));
+      std::string blob = TRY(repository.load_blob(BlobType::tree, *below, stop).in(shown()));
+      levels.push_back(std::make_unique<Level>(std::move(blob), path.size()));
+      below.reset();
     }
+    Level& level = *levels.back();
+    path.resize(level.path_length);
+    const std::optional<Node> node = TRY(level.reader.next().in(shown()));
+    if (!node) {
+      levels.pop_back();
+      continue;
+    }
+    path += '/';
+    path += node->name;
+    const Visit next = TRY(visit(path, *node));
+    if (next == Visit::descend && node->type == NodeType::dir) below = node->subtree;
   }
+  return {};
 }
 
 Result<std::optional<Node>> find_node(Repository& repository, const Id& tree, std::string_view path,

@@ -2,13 +2,14 @@ holdfast_module(repo
   SOURCES blob_codec.cc blob_reader.cc blob_writer.cc cache.cc check.cc chunker.cc compress.cc config.cc forget.cc ids.cc index.cc
           index_file.cc key.cc local_identity.cc lock.cc lock_record.cc lock_sightings.cc pack.cc polynomial.cc repository.cc
           repository_open.cc snapshot.cc tree_references.cc unpacked.cc
-          archive.cc archive_file.cc archive_targets.cc filesystem_read.cc filesystem_write.cc go_quote.cc ls.cc
-          node_filter.cc node_json.cc node_time.cc restore.cc restore_files.cc tree.cc tree_reader.cc
+          archive.cc archive_file.cc archive_parent.cc archive_targets.cc archive_tree.cc descriptor_budget.cc directory_trail.cc filesystem_read.cc filesystem_write.cc go_quote.cc ls.cc
+          node_filter.cc node_json.cc node_time.cc restore.cc restore_files.cc target_directories.cc
+          tree.cc tree_reader.cc
   DEPS sync crypto objstore
   LIBS OpenSSL::Crypto PkgConfig::ZSTD
   TESTS check_test.cc chunker_test.cc codec_test.cc forget_test.cc golden_test.cc lock_test.cc repository_init_test.cc
         repository_test.cc
-        archive_test.cc go_quote_test.cc restore_golden_test.cc test_corpus.cc tree_test.cc)
+        archive_test.cc deep_tree_test.cc go_quote_test.cc restore_golden_test.cc test_corpus.cc tree_test.cc)
 
 holdfast_fuzz(tree tree_fuzz.cc DEPS repo)
 holdfast_fuzz(go_quote go_quote_fuzz.cc DEPS repo)

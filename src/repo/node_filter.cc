@@ -136,6 +136,7 @@ Status PathFilter::add(std::string_view pattern, LetterCase letter_case) {
 }
 
 bool PathFilter::matches(std::string_view path) const {
+  if (patterns_.empty()) return false;
   const std::vector<std::string> parts = parts_of(path);
   std::vector<std::string> lower;
   bool matched = false;

@@ -6,29 +6,19 @@
 
 #include <algorithm>
 #include <map>
-#include <ranges>
+#include <memory>
 
 #include "repo/ls.h"
 #include "repo/restore_files.h"
+#include "repo/target_directories.h"
 
 namespace holdfast::repo {
 namespace {
 
-/// A directory of the target, made when the first entry in it is.
-struct Place {
-  Place* parent = nullptr;
-  const Node* node = nullptr;  ///< none: the target itself
-  std::string path;            ///< below the target, without a leading '/'
-  SharedFd directory;
-};
-
-std::string join(const std::string& path, const std::string& name) {
-  return path.empty() ? name : path + "/" + name;
-}
-
 class Restorer {
  public:
-  Restorer(Repository& repository, const RestoreOptions& options, Progress& progress, std::stop_token stop)
+  Restorer(Repository& repository, const RestoreOptions& options, Progress& progress, const SharedFd& target,
+           std::stop_token stop)
       : repository_(repository),
         options_(options),
         progress_(progress),
@@ -36,33 +26,46 @@ class Restorer {
         write_{.owners = options.owners && ::geteuid() == 0,
                .xattrs = options.xattrs,
                .replace = options.overwrite == Overwrite::always},
-        files_(repository, options_, write_, progress) {}
+        files_(repository, options_, write_, progress,
+               options.descriptors != nullptr ? *options.descriptors : process_descriptors()),
+        directories_(target, write_) {}
 
-  Result<RestoreResult> run(const Id& tree, const SharedFd& target);
+  Result<RestoreResult> run(const Id& tree);
 
  private:
   struct LinkTask {
-    std::string first, directory;
+    size_t first_directory = 0;
+    std::string first_name;
+    size_t directory = 0;
     Node node;
-    std::string path;
   };
-  struct DirectoryTask {
-    std::string parent;
-    Node node;
-    std::string path;
+  /// A directory of the snapshot that the walk has to go into.
+  struct Descent {
+    Id tree;
+    size_t directory = 0;
+  };
+  /// A directory of the snapshot that the walk is in.
+  struct Level {
+    Level(std::string text, size_t number, size_t length)
+        : blob(std::move(text)), reader(blob), directory(number), path_length(length) {}
+    const std::string blob;
+    TreeReader reader;
+    size_t directory, path_length;
   };
   enum class Choice { restore, look_below, leave };
 
-  void note(const std::string& path, const Error& error) { result_.errors.push_back({path, error}); }
+  void note(const std::string& path, const Error& error) {
+    result_.errors.push_back({path.empty() ? "/" : path, error});
+  }
   Choice choose(const std::string& path, const Node& node) const;
-  Status make(Place& place);
-  Status walk(const Id& tree, Place& place, const std::string& path);
-  Status restore_node(Node node, Place& place, const std::string& path);
-  Status restore_directory(const Node& node, Place& place, const std::string& path, Choice choice);
-  Status restore_file(Node node, Place& place, const std::string& path);
-  Status restore_special(const Node& node, Place& place, const std::string& path);
+  Status walk(const Id& tree);
+  Status enter(const Descent& descent, const std::string& path);
+  Result<std::optional<Descent>> restore_node(Node node, size_t directory, const std::string& path);
+  Result<std::optional<Descent>> restore_directory(Node node, size_t parent, const std::string& path, Choice choice);
+  Status restore_file(Node node, size_t directory, const SharedFd& open, const std::string& path);
+  Status restore_special(const Node& node, const SharedFd& open, const std::string& path);
+  Status restore_link(const LinkTask& link);
   void restore_links();
-  void finish_directories();
 
   Repository& repository_;
   const RestoreOptions& options_;
@@ -70,11 +73,12 @@ class Restorer {
   const std::stop_token stop_;
   const WriteOptions write_;
   FileRestorer files_;
+  TargetDirectories directories_;
   RestoreResult result_;
-  SharedFd target_;
-  std::map<std::pair<uint64_t, uint64_t>, std::string> first_names_;  ///< by device and inode
+  std::vector<std::unique_ptr<Level>> levels_;
+  /// By device and inode: the directory and the name under which the file was restored.
+  std::map<std::pair<uint64_t, uint64_t>, std::pair<size_t, std::string>> first_names_;
   std::vector<LinkTask> links_;
-  std::vector<DirectoryTask> directories_;
 };
 
 Restorer::Choice Restorer::choose(const std::string& path, const Node& node) const {
@@ -83,87 +87,103 @@ Restorer::Choice Restorer::choose(const std::string& path, const Node& node) con
   return node.type == NodeType::dir && options_.include.may_match_below(path) ? Choice::look_below : Choice::leave;
 }
 
-/// Makes the directory and those above it.
-Status Restorer::make(Place& place) {
-  if (place.directory) return {};
-  TRY(make(*place.parent));
-  place.directory = TRY(make_directory_at(place.parent->directory->get(), place.node->name, write_));
-  Node metadata = *place.node;
-  metadata.content.reset();
-  directories_.push_back({place.parent->path, std::move(metadata), "/" + place.path});
-  ++result_.directories;
+/// Goes into a directory; one that cannot be read is noted.
+Status Restorer::enter(const Descent& descent, const std::string& path) {
+  if (levels_.size() > kDeepestTree) {
+    note(path, too_deep());
+    return {};
+  }
+  Result<std::string> blob = repository_.load_blob(BlobType::tree, descent.tree, stop_);
+  if (!blob) {
+    if (blob.is(ErrorCode::cancelled)) return blob.error();
+    note(path, blob.error());
+    return {};
+  }
+  levels_.push_back(std::make_unique<Level>(std::move(blob).value(), descent.directory, path.size()));
   return {};
 }
 
-Status Restorer::walk(const Id& tree, Place& place, const std::string& path) {
-  const Result<std::string> blob = repository_.load_blob(BlobType::tree, tree, stop_);
-  if (!blob) {
-    if (blob.is(ErrorCode::cancelled)) return blob.error();
-    note(path.empty() ? "/" : path, blob.error());
-    return {};
-  }
-  TreeReader reader(*blob);
-  while (true) {
+/// With a stack of our own: how deep a tree is, the snapshot's writer decides.
+Status Restorer::walk(const Id& tree) {
+  std::string path;
+  TRY(enter({tree, TargetDirectories::kRoot}, path));
+  while (!levels_.empty()) {
     if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "stopped");
-    Result<std::optional<Node>> node = reader.next();
-    if (!node) {
-      note(path.empty() ? "/" : path, node.error());
-      return {};
-    }
-    if (!*node) return {};
-    const std::string child = path + "/" + (*node)->name;
-    if (const Status good = check_node_name((*node)->name); !good) {
-      note(child, good.error());
+    Level& level = *levels_.back();
+    path.resize(level.path_length);
+    Result<std::optional<Node>> node = level.reader.next();
+    if (!node) note(path, node.error());
+    if (!node || !*node) {
+      directories_.leave(level.directory);
+      levels_.pop_back();
       continue;
     }
-    TRY(restore_node(std::move(**node), place, child));
+    path += '/';
+    path += (*node)->name;
+    if (const Status good = check_node_name((*node)->name); !good) {
+      note(path, good.error());
+      continue;
+    }
+    const std::optional<Descent> below = TRY(restore_node(std::move(**node), level.directory, path));
+    if (below) TRY(enter(*below, path));
   }
+  return {};
 }
 
-Status Restorer::restore_node(Node node, Place& place, const std::string& path) {
+/// Restores an entry, or gives back the directory to go into.
+Result<std::optional<Restorer::Descent>> Restorer::restore_node(Node node, size_t directory, const std::string& path) {
+  const std::optional<Descent> nothing_below;
   const Choice choice = choose(path, node);
-  if (choice == Choice::leave) return {};
-  if (node.type == NodeType::dir) return restore_directory(node, place, path, choice);
-  if (const Status made = make(place); !made) {
-    if (ends_restore(made.error())) return made;
-    note(path, made.error());
-    return {};
+  if (choice == Choice::leave) return nothing_below;
+  if (node.type == NodeType::dir) return restore_directory(std::move(node), directory, path, choice);
+  const Result<SharedFd> open = directories_.open(directory);
+  if (!open) {
+    if (ends_restore(open.error())) return open.error();
+    note(path, open.error());
+    return nothing_below;
   }
-  return node.type == NodeType::file ? restore_file(std::move(node), place, path) : restore_special(node, place, path);
+  if (node.type == NodeType::file) {
+    TRY(restore_file(std::move(node), directory, *open, path));
+  } else {
+    TRY(restore_special(node, *open, path));
+  }
+  return nothing_below;
 }
 
-Status Restorer::restore_directory(const Node& node, Place& place, const std::string& path, Choice choice) {
-  Place own{&place, &node, join(place.path, node.name), {}};
+Result<std::optional<Restorer::Descent>> Restorer::restore_directory(Node node, size_t parent, const std::string& path,
+                                                                     Choice choice) {
+  const std::optional<Id> subtree = node.subtree;
+  const size_t own = directories_.declare(parent, std::move(node));
   if (choice == Choice::restore) {
-    if (const Status made = make(own); !made) {
-      if (ends_restore(made.error())) return made;
+    if (const Result<SharedFd> made = directories_.open(own); !made) {
+      directories_.leave(own);
+      if (ends_restore(made.error())) return made.error();
       note(path, made.error());
-      return {};
+      return std::optional<Descent>();
     }
   }
-  if (!node.subtree) {
-    note(path, Error(ErrorCode::corrupt, "the directory has no tree"));
-    return {};
-  }
-  return walk(*node.subtree, own, path);
+  if (subtree) return std::optional<Descent>(Descent{*subtree, own});
+  note(path, Error(ErrorCode::corrupt, "the directory has no tree"));
+  directories_.leave(own);
+  return std::optional<Descent>();
 }
 
-Status Restorer::restore_file(Node node, Place& place, const std::string& path) {
+Status Restorer::restore_file(Node node, size_t directory, const SharedFd& open, const std::string& path) {
   if (node.links > 1) {
-    const auto [first, fresh] = first_names_.try_emplace({node.device_id, node.inode}, join(place.path, node.name));
+    const auto [first, fresh] = first_names_.try_emplace({node.device_id, node.inode}, directory, node.name);
     if (!fresh) {
       node.content.reset();
-      links_.push_back({first->second, place.path, std::move(node), path});
+      links_.push_back({first->second.first, first->second.second, directory, std::move(node)});
       return {};
     }
   }
-  return files_.add(place.directory, std::move(node), path, result_, stop_);
+  return files_.add(open, std::move(node), path, result_, stop_);
 }
 
-Status Restorer::restore_special(const Node& node, Place& place, const std::string& path) {
+Status Restorer::restore_special(const Node& node, const SharedFd& open, const std::string& path) {
   if (node.type == NodeType::socket || node.type == NodeType::irregular) return {};  // nothing to bring back
-  Status made = create_special_at(place.directory->get(), node, write_);
-  if (made) made = apply_metadata_at(place.directory->get(), node.name, node, write_);
+  Status made = create_special_at(open->get(), node, write_);
+  if (made) made = apply_metadata_at(open->get(), node.name, node, write_);
   if (made) {
     ++result_.others;
     return {};
@@ -177,44 +197,32 @@ Status Restorer::restore_special(const Node& node, Place& place, const std::stri
   return {};
 }
 
+Status Restorer::restore_link(const LinkTask& link) {
+  const SharedFd from = TRY(directories_.open(link.first_directory));
+  const SharedFd into = TRY(directories_.open(link.directory));
+  return create_link_at(from->get(), link.first_name, into->get(), link.node.name, write_);
+}
+
 void Restorer::restore_links() {
   for (const LinkTask& link : links_) {
-    const Status linked = [&]() -> Status {
-      const size_t slash = link.first.rfind('/');
-      const bool top = slash == std::string::npos;
-      const SharedFd from = TRY(open_below(target_, top ? "" : link.first.substr(0, slash)));
-      const SharedFd into = TRY(open_below(target_, link.directory));
-      return create_link_at(from->get(), top ? link.first : link.first.substr(slash + 1), into->get(), link.node.name,
-                            write_);
-    }();
+    const Status linked = restore_link(link);
     if (linked) {
       ++result_.links;
       progress_.done(1, 0);
     } else if (linked.is(ErrorCode::exists) && options_.overwrite == Overwrite::never) {
       ++result_.skipped;
     } else {
-      note(link.path, linked.error());
+      note(directories_.path(link.directory) + "/" + link.node.name, linked.error());
     }
   }
 }
 
-/// Last, and from the inside out: an entry that is made changes its directory's times, a mode may close it.
-void Restorer::finish_directories() {
-  for (const DirectoryTask& task : std::ranges::reverse_view(directories_)) {
-    const Result<SharedFd> parent = open_below(target_, task.parent);
-    const Status applied =
-        parent ? apply_metadata_at((*parent)->get(), task.node.name, task.node, write_) : Status(parent.error());
-    if (!applied) note(task.path, applied.error());
-  }
-}
-
-Result<RestoreResult> Restorer::run(const Id& tree, const SharedFd& target) {
-  target_ = target;
-  Place root{nullptr, nullptr, "", target};
-  TRY(walk(tree, root, ""));
+Result<RestoreResult> Restorer::run(const Id& tree) {
+  TRY(walk(tree));
   TRY(files_.flush(result_, stop_));
   restore_links();
-  finish_directories();
+  directories_.finish([this](const std::string& path, const Error& error) { note(path, error); });
+  result_.directories = directories_.made();
   std::ranges::stable_sort(result_.errors, {}, &ItemError::path);
   return std::move(result_);
 }
@@ -245,7 +253,7 @@ Result<RestoreResult> restore(Repository& repository, const Snapshot& snapshot, 
   const bool known = whole && snapshot.summary.has_value();
   progress.stage("restore", known ? snapshot.summary->total_files_processed : 0,
                  known ? snapshot.summary->total_bytes_processed : 0);
-  return Restorer(repository, options, progress, std::move(stop)).run(tree, target);
+  return Restorer(repository, options, progress, target, std::move(stop)).run(tree);
 }
 
 }  // namespace holdfast::repo

@@ -3,7 +3,8 @@
 // Directories, links and special files are made in order; files in groups, whose blobs are fetched together (neighbours
 // of a pack in one request) and written at their offsets by several threads; metadata comes when an entry is complete,
 // directories' at the very end. An entry that fails is listed and does not stop the others: the caller must not call a
-// result with errors a success. Nothing is written outside the target, whatever the snapshot holds.
+// result with errors a success. Trees may be 10,000 directories deep. Nothing is written outside the target, whatever
+// the snapshot holds.
 #pragma once
 
 #include <stop_token>
@@ -12,6 +13,7 @@
 
 #include "base/result.h"
 #include "repo/archive.h"
+#include "repo/descriptor_budget.h"
 #include "repo/node_filter.h"
 #include "repo/repository.h"
 #include "repo/tree.h"
@@ -33,6 +35,7 @@ struct RestoreOptions {
   bool verify = false;  ///< read every restored file again and compare it with the snapshot
   bool owners = true;   ///< set owners where this process may (root)
   bool xattrs = true;
+  DescriptorBudget* descriptors = nullptr;  ///< that all restores share; none: process_descriptors()
 };
 
 struct RestoreResult {

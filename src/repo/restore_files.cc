@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t kGroupFiles = 256;
 constexpr uint64_t kGroupBytes = uint64_t{256} << 20;
+constexpr size_t kDescriptorsOfTask = 2;  // the file, and the directory it is in
 
 }  // namespace
 
@@ -37,6 +38,12 @@ Status FileRestorer::add(const SharedFd& parent, Node node, const std::string& p
     result.errors.push_back({path, size.error()});
     return {};
   }
+  DescriptorBudget::Share share = descriptors_.take(kDescriptorsOfTask);
+  if (!share.granted() && !tasks_.empty()) {
+    TRY(flush(result, stop));
+    share = descriptors_.take(kDescriptorsOfTask);
+  }
+  const bool alone = !share.granted();
   Result<UniqueFd> file = create_file_at(parent->get(), node.name, *size, write_);
   if (!file) {
     if (ends_restore(file.error())) return file.error().in(path);
@@ -47,9 +54,9 @@ Status FileRestorer::add(const SharedFd& parent, Node node, const std::string& p
     }
     return {};
   }
-  tasks_.push_back({parent, std::move(node), path, std::move(file).value(), *size, {}});
+  tasks_.push_back({parent, std::move(node), path, std::move(file).value(), *size, {}, std::move(share)});
   bytes_ += *size;
-  if (tasks_.size() < kGroupFiles && bytes_ < kGroupBytes) return {};
+  if (!alone && tasks_.size() < kGroupFiles && bytes_ < kGroupBytes) return {};
   return flush(result, stop);
 }
 

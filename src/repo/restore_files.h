@@ -15,8 +15,10 @@ namespace holdfast::repo {
 
 class FileRestorer {
  public:
-  FileRestorer(Repository& repository, const RestoreOptions& options, const WriteOptions& write, Progress& progress)
-      : repository_(repository), options_(options), write_(write), progress_(progress) {}
+  /// `descriptors` bounds the files of the group; where it grants none, groups are of one file.
+  FileRestorer(Repository& repository, const RestoreOptions& options, const WriteOptions& write, Progress& progress,
+               DescriptorBudget& descriptors)
+      : repository_(repository), options_(options), write_(write), progress_(progress), descriptors_(descriptors) {}
 
   /// Makes the file (a hole of its size) and puts it into the group; a full group is restored. Failures of the file go
   /// to `result`; the Status is about what ends the restore.
@@ -33,6 +35,7 @@ class FileRestorer {
     UniqueFd file;
     uint64_t size = 0;
     std::optional<Error> failure;
+    DescriptorBudget::Share share;
   };
   struct Want {
     size_t task;
@@ -51,6 +54,7 @@ class FileRestorer {
   const RestoreOptions& options_;
   const WriteOptions write_;
   Progress& progress_;
+  DescriptorBudget& descriptors_;
   std::vector<Task> tasks_;
   uint64_t bytes_ = 0;
   std::mutex mutex_;  ///< failures of tasks and done_, which several threads report

@@ -169,6 +169,11 @@ uint32_t permission_bits(uint32_t mode) {
          (mode & kModeSticky ? S_ISVTX : 0u);
 }
 
+Error too_deep() {
+  return Error(ErrorCode::unsupported, fmt::format("directories are nested more than {} deep", kDeepestTree),
+               "what is below was left out; nothing sensible lies so deep");
+}
+
 Status check_node_name(std::string_view name) {
   constexpr std::string_view kForbidden("/\0", 2);
   if (name.empty() || name == "." || name == ".." || name.size() > 4096 ||

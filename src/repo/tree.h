@@ -69,6 +69,11 @@ struct Node {
   std::string unknown;  ///< `,"key":value` of every field that is not above, as stored
 };
 
+/// Directories in directories, at most: more is somebody's trap. Ours to choose; file systems have no limit.
+inline constexpr size_t kDeepestTree = 10'000;
+/// What is said of a directory below that.
+[[nodiscard]] Error too_deep();
+
 /// invalid for a name that is no single path element: empty, ".", "..", with '/' or NUL, above 4096 bytes.
 [[nodiscard]] Status check_node_name(std::string_view name);
 
