@@ -51,6 +51,7 @@ class FakeVolumeBackups final : public VolumeBackups {
     backup.metadata.name = request.pod + "-" + request.volume;
     backup.spec.pod = {"Pod", request.pod_namespace, request.pod, request.pod_uid, {}};
     backup.spec.volume = request.volume;
+    if (!request.pvc.empty()) backup.metadata.annotations["velero.io/pvc-name"] = request.pvc;
     backup.spec.node = request.node;
     backup.spec.uploader_type = "restic";
     const bool fails = failing.contains(request.volume);
@@ -76,10 +77,12 @@ class FakeVolumeRestores final : public VolumeRestores {
       std::lock_guard lock(mutex_);
       waiting.swap(waiting_);
     }
+    if (before_done) before_done();
     for (auto& [request, done] : waiting) done({request, errors});
   }
   std::vector<PodVolumeRestoreRequest> requests;
   std::vector<std::string> errors;
+  std::function<void()> before_done;
 
  private:
   std::mutex mutex_;

@@ -70,6 +70,9 @@ struct RestoreFacts {
   std::set<std::string> storage_classes;                         ///< of the target cluster
   std::vector<std::pair<std::string, std::string>> image_names;  ///< old part, new part
   std::vector<RestoredVolume> volumes;
+  /// Why a claim (of the source) comes back without the data that the backup should hold; empty: it does not.
+  std::function<std::string(const std::string& ns, const std::string& claim)> lost_data;
+  std::set<ItemKey> shared_claims;  ///< of the source: those that more than one pod mounts
   RestoreWaitOptions restore_wait;
   std::function<std::vector<json::object>(const json::object& pod)> init_hooks;  ///< init containers of restore hooks
   std::function<bool(const json::object& pod)> has_hooks;  ///< any restore hook applies to the pod

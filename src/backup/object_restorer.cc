@@ -55,6 +55,7 @@ void ObjectRestorer::record(const kube::ResourceType& type, const std::string& n
   list_[velero::resource_list_key(type.api_version(), type.kind)].push_back(
       velero::resource_list_entry(ns, name, word));
   ++items_;
+  if (!ns.empty()) namespaces_.insert(ns);
 }
 
 void ObjectRestorer::restore(const Tarball::Entry& entry, std::stop_token stop) {
@@ -149,7 +150,7 @@ bool ObjectRestorer::prepare_volume(const ItemKey& key, json::object& object) {
   // A claim whose volume is not in the backup binds to nothing: it too is provisioned anew.
   if (entry == nullptr || !volume || fresh(volumes_.decide(*volume))) {
     std::lock_guard lock(mutex_);
-    fresh_claims_.push_back({facts_.mapped(key.ns), key.name, pv});
+    fresh_claims_.push_back({facts_.mapped(key.ns), key.name, pv, key.ns, false});
   }
   return true;
 }
@@ -207,13 +208,7 @@ void ObjectRestorer::put(const ItemKey& key, Prepared& item, std::stop_token sto
   if (created) {
     record(*item.type, item.ns, name, Act::created);
     put_status(key, item, *created, stop);
-    if (json::find(item.object, {"metadata", "labels", velero::label::kReplicasModified}) != nullptr) {
-      std::lock_guard lock(mutex_);
-      held_ = true;
-    }
-    if (key.group_resource == "pods" && rules_.on_pod && created->is_object()) {
-      rules_.on_pod(item.source, created->get_object());
-    }
+    if (created->is_object()) note_ours(item, created->get_object());
     return;
   }
   const bool exists = created.is(ErrorCode::exists);
@@ -227,6 +222,21 @@ void ObjectRestorer::put(const ItemKey& key, Prepared& item, std::stop_token sto
                   fmt::format("error restoring {}: {}", list_name(key.group_resource, list_name(item.ns, name)),
                               created.error().to_string()));
   record(*item.type, item.ns, name, Act::failed);
+}
+
+/// What follows from an object that this restore made.
+void ObjectRestorer::note_ours(const Prepared& item, const json::object& live) {
+  const std::string type = item.type->group_resource();
+  {
+    std::lock_guard lock(mutex_);
+    if (json::find(live, {"metadata", "labels", velero::label::kReplicasModified}) != nullptr) held_ = true;
+    if (type == "persistentvolumeclaims") {
+      for (FreshClaim& claim : fresh_claims_) {
+        if (claim.ns == item.ns && claim.name == object_name(live)) claim.created = true;
+      }
+    }
+  }
+  if (type == "pods" && rules_.on_pod) rules_.on_pod(item.source, live);
 }
 
 ObjectRestorer::Act ObjectRestorer::settle_existing(const Prepared& item, bool maybe_ours, std::stop_token stop) {
@@ -244,7 +254,7 @@ ObjectRestorer::Act ObjectRestorer::settle_existing(const Prepared& item, bool m
   const bool equal = equal_for_restore(live->get_object(), item.object);
   // The first answer got lost: the object that "exists" is the one just made.
   if (maybe_ours && made_by_us(*live, facts_)) {
-    if (item.type->group_resource() == "pods" && rules_.on_pod) rules_.on_pod(item.source, live->get_object());
+    note_ours(item, live->get_object());
     return Act::created;
   }
   if (equal) return Act::skipped;
@@ -320,6 +330,10 @@ bool ObjectRestorer::held_deployment_configs() const {
 std::vector<ObjectRestorer::FreshClaim> ObjectRestorer::fresh_claims() const {
   std::lock_guard lock(mutex_);
   return fresh_claims_;
+}
+std::set<std::string> ObjectRestorer::namespaces() const {
+  std::lock_guard lock(mutex_);
+  return namespaces_;
 }
 
 }  // namespace holdfast::backup

@@ -53,8 +53,12 @@ class ObjectRestorer {
     std::string ns;
     std::string name;
     std::string old_pv;
+    std::string source_ns;
+    bool created = false;  ///< by this restore; else one was there before
   };
   [[nodiscard]] std::vector<FreshClaim> fresh_claims() const;
+  /// Of the target: those of which an object was looked at.
+  [[nodiscard]] std::set<std::string> namespaces() const;
 
  private:
   enum class Act { created, updated, failed, skipped };
@@ -69,6 +73,7 @@ class ObjectRestorer {
   bool prepare_volume(const ItemKey& key, json::object& object);
   void put(const ItemKey& key, Prepared& item, std::stop_token stop);
   Result<json::value> create(const Prepared& item, int& attempts, std::stop_token stop);
+  void note_ours(const Prepared& item, const json::object& live);
   Act settle_existing(const Prepared& item, bool maybe_ours, std::stop_token stop);
   Result<Act> bring_up_to_date(const Prepared& item, const json::object& live, std::stop_token stop);
   void put_status(const ItemKey& key, const Prepared& item, const json::value& created, std::stop_token stop);
@@ -91,6 +96,7 @@ class ObjectRestorer {
   velero::ResourceList list_;
   std::vector<FreshClaim> fresh_claims_;
   int items_ = 0;
+  std::set<std::string> namespaces_;
   bool held_ = false;
 };
 

@@ -56,14 +56,23 @@ Result<Outcome> any(Objects object, const RestoreFacts& facts) {
   return out;
 }
 
-/// True where a volume of one of its pods (NAME-VERSION-SUFFIX) comes back. The annotations alone do not tell: they
-/// know of volumes that pods opted in, not of those that a backup takes by default. Two pods would share the volume.
+/// True where a volume of one of its pods (NAME-VERSION-SUFFIX) or of its template comes back, or should and does not.
+/// The annotations alone do not tell: they know of volumes that pods opted in, not of those that a backup takes by
+/// default. Two pods would share the volume.
 bool data_comes_back(const json::object& config, const RestoreFacts& facts) {
   const std::string ns = json::string_at(config, {"metadata", "namespace"});
   const std::string prefix = json::string_at(config, {"metadata", "name"}) + "-";
-  return std::any_of(facts.volumes.begin(), facts.volumes.end(), [&](const RestoredVolume& volume) {
-    return volume.pod_namespace == ns && volume.pod.starts_with(prefix);
+  std::set<std::string> claims;
+  for (const json::value& volume : json::array_at(config, {"spec", "template", "spec", "volumes"})) {
+    const std::string claim = json::string_at(volume, {"persistentVolumeClaim", "claimName"});
+    if (!claim.empty()) claims.insert(claim);
+  }
+  const bool comes = std::any_of(facts.volumes.begin(), facts.volumes.end(), [&](const RestoredVolume& volume) {
+    return volume.pod_namespace == ns && (volume.pod.starts_with(prefix) || claims.contains(volume.pvc));
   });
+  if (comes || !facts.lost_data) return comes;
+  return std::any_of(claims.begin(), claims.end(),
+                     [&](const std::string& claim) { return !facts.lost_data(ns, claim).empty(); });
 }
 
 Result<Outcome> deployment_config(Objects config, const RestoreFacts& facts) {
@@ -84,6 +93,7 @@ Result<Outcome> deployment_config(Objects config, const RestoreFacts& facts) {
   json::set(object, {"metadata", "annotations", kPaused}, paused ? "true" : "false");
   json::set(object, {"metadata", "labels", "oadp.openshift.io/replicas-modified"},
             json::value(velero::label_value(facts.restore_name)));
+  json::set(object, {"metadata", "labels", velero::label::kRestoreUid}, json::value(facts.restore_uid));
   json::set(object, {"spec", "replicas"}, 0);
   json::set(object, {"spec", "paused"}, false);
   return out;
@@ -114,6 +124,7 @@ Result<Outcome> pod(Objects original, const RestoreFacts& facts) {
     drop_label(out.object, "deploymentconfig");
     json::set(out.object, {"metadata", "labels", "oadp.openshift.io/disconnected-from-dc"},
               json::value(velero::label_value(facts.restore_name)));
+    json::set(out.object, {"metadata", "labels", velero::label::kRestoreUid}, json::value(facts.restore_uid));
   }
   for (const json::value& secret : json::array_at(original, {"spec", "imagePullSecrets"})) {
     out.needs_pull_secret =

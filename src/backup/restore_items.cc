@@ -184,7 +184,8 @@ VolumeFacts::VolumeFacts(const std::vector<velero::BackupVolumeInfo>& infos,
     if (!info.pv_name.empty()) by_pv_.emplace(info.pv_name, info);
   }
   for (const velero::PodVolumeBackup& backup : backups) {
-    if (backup.status.snapshot_id.empty()) continue;
+    const std::string& phase = backup.status.phase;
+    if (backup.status.snapshot_id.empty() || (!phase.empty() && phase != velero::phase::kCompleted)) continue;
     RestoredVolume volume;
     volume.pod_namespace = backup.spec.pod.namespace_;
     volume.pod = backup.spec.pod.name;

@@ -4,17 +4,20 @@
 
 #include <algorithm>
 
+#include "backup/finish_deployment_configs.h"
 #include "backup/json_edit.h"
 #include "backup/object_restorer.h"
 #include "backup/resource_modifiers.h"
 #include "backup/restore_files.h"
 #include "backup/restore_hooks.h"
+#include "backup/restored_data.h"
 #include "backup/source_facts.h"
 #include "sync/retry.h"
 #include "sync/workers.h"
 #include "velero/filter.h"
 #include "velero/hooks.h"
 #include "velero/names.h"
+#include "velero/restore_options.h"
 
 namespace holdfast::backup {
 namespace {
@@ -32,13 +35,15 @@ class Restorer {
         stop_(std::move(stop)),
         lines_(std::make_shared<log::MemorySink>()),
         findings_(run.log.also_to(lines_).with({{"restore", run.restore.metadata.name}})),
-        hooks_(api, spec_.hooks, findings_, *run.clock, stop_) {}
+        hooks_(api, spec_.hooks, findings_, *run.clock, stop_),
+        data_(facts_, run.restore.metadata.annotation(velero::annotation::kStartWithoutData), findings_) {}
 
   Result<RestoreOutcome> go();
 
  private:
   Status check_spec() const;
   void gather_facts(const BackupContents& contents);
+  std::string lost_data(const std::string& ns, const std::string& claim);
   ObjectRules rules(ObjectRestorer*& restorer);
   std::vector<const Tarball::Entry*> select(const TypeIndex& types) const;
   bool selects(const Tarball::Entry& entry, const TypeIndex& types) const;
@@ -50,6 +55,7 @@ class Restorer {
   void start_volumes(const json::object& source, const json::object& created);
   void take_volume_result(const PodVolumeRestoreResult& result);
   void finish_claims(const std::vector<ObjectRestorer::FreshClaim>& claims);
+  void finish_configs(const ObjectRestorer& restorer, std::map<ItemKey, std::string> missing_data);
   Status adopt(const ObjectRestorer::FreshClaim& claim);
   RestoreOutcome outcome(const ObjectRestorer& restorer);
 
@@ -63,6 +69,7 @@ class Restorer {
   Findings findings_;
   RestoreHooks hooks_;
   RestoreFacts facts_;
+  RestoredData data_;
   velero::ResourceFilter filter_;
   velero::ResourceFilter status_filter_;
   std::optional<ResourceModifiers> modifiers_;
@@ -113,10 +120,22 @@ Result<RestoreOutcome> Restorer::go() {
   if (volumes_ != nullptr) volumes_->wait(status ? stop_ : given_up.get_token());
   if (!status) return std::move(status).error();
   hooks_.finish();
-  finish_claims(restorer.fresh_claims());
+  const std::vector<ObjectRestorer::FreshClaim> claims = restorer.fresh_claims();
+  finish_claims(claims);
+  finish_configs(restorer, data_.judge(claims));
   RestoreOutcome result = outcome(restorer);
   write_restore_files(store_, run_.layout, run_.restore.metadata.name, result, lines_->text(), run_.log, stop_);
   return result;
+}
+
+/// Why the claim of the source comes back without its data. One that somebody else made in the target has its own.
+std::string Restorer::lost_data(const std::string& ns, const std::string& claim) {
+  std::string reason = data_.lost(ns, claim);
+  if (reason.empty()) return reason;
+  const auto live = api_.get(kube::types::persistent_volume_claims(), facts_.mapped(ns), claim, stop_);
+  const bool foreign = live.ok() && json::string_at(*live, {"metadata", "labels", velero::label::kRestoreName}) !=
+                                        velero::label_value(facts_.restore_name);
+  return foreign ? std::string() : reason;
 }
 
 void Restorer::gather_facts(const BackupContents& contents) {
@@ -132,6 +151,9 @@ void Restorer::gather_facts(const BackupContents& contents) {
   facts_.image_names = run_.plugins.image_names;
   facts_.restore_wait = run_.restore_wait;
   if (spec_.restore_pvs.value_or(true)) {
+    data_.set_record(record_of_claims(contents));
+    facts_.shared_claims = data_.record().shared;
+    facts_.lost_data = [this](const std::string& ns, const std::string& claim) { return lost_data(ns, claim); };
     if (volumes_ != nullptr) {
       facts_.volumes = volume_facts_->volumes();
     } else if (!volume_facts_->volumes().empty()) {
@@ -329,31 +351,15 @@ Status Restorer::restore_rest(ObjectRestorer& restorer) {
 
 void Restorer::start_volumes(const json::object& source, const json::object& created) {
   if (volumes_ == nullptr) return;
-  PodVolumeRestoreRequest request{
-      object_namespace(created), object_name(created), json::string_at(created, {"metadata", "uid"}), {}};
-  // Only what the pod really waits for: an action or a webhook may have taken the wait container away.
-  std::set<std::string> awaited;
-  for (const json::value& container : json::array_at(created, {"spec", "initContainers"})) {
-    if (json::string_at(container, {"name"}) != velero::kRestoreWaitContainer) continue;
-    for (const json::value& mount : json::array_at(container, {"volumeMounts"})) {
-      awaited.insert(json::string_at(mount, {"name"}));
-    }
-  }
-  for (const RestoredVolume& volume : facts_.volumes) {
-    if (volume.pod_namespace == object_namespace(source) && volume.pod == object_name(source) &&
-        awaited.contains(volume.volume)) {
-      request.volumes.push_back(volume);
-    }
-  }
+  PodVolumeRestoreRequest request{object_namespace(created), object_name(created),
+                                  json::string_at(created, {"metadata", "uid"}), data_.take(source, created)};
   if (request.volumes.empty()) return;
   volumes_->start(std::move(request), [this](const PodVolumeRestoreResult& result) { take_volume_result(result); });
 }
 
 void Restorer::take_volume_result(const PodVolumeRestoreResult& result) {
   const PodVolumeRestoreRequest& request = result.request;
-  for (const std::string& error : result.errors) {
-    findings_.error(request.pod_namespace, fmt::format("volumes of pod {}: {}", request.pod, error));
-  }
+  data_.ended(result);
   std::lock_guard lock(mutex_);
   for (const RestoredVolume& volume : request.volumes) {
     if (volume.pvc.empty()) continue;  // volumes without a claim are not listed
@@ -405,6 +411,17 @@ void Restorer::finish_claims(const std::vector<ObjectRestorer::FreshClaim>& clai
   }
 }
 
+void Restorer::finish_configs(const ObjectRestorer& restorer, std::map<ItemKey, std::string> missing_data) {
+  if (!restorer.held_deployment_configs()) return;
+  const velero::ObjectMeta& meta = run_.restore.metadata;
+  const HeldDeploymentConfigs held{meta.name, meta.uid, restorer.namespaces(), std::move(missing_data)};
+  const Result<FinishedDeploymentConfigs> done =
+      finish_deployment_configs(api_, held, *run_.clock, run_.pods_gone_wait, stop_);
+  if (!done) return findings_.run_error("DeploymentConfigs stay at zero replicas: " + done.error().to_string());
+  for (const auto& [ns, why] : done->left) findings_.error(ns, why);
+  findings_.log().info("deployment configs finished", {{"configs", done->configs}, {"pods", done->pods}});
+}
+
 RestoreOutcome Restorer::outcome(const ObjectRestorer& restorer) {
   RestoreOutcome result;
   result.results = findings_.results();
@@ -414,7 +431,6 @@ RestoreOutcome Restorer::outcome(const ObjectRestorer& restorer) {
   result.hooks_failed = hooks_.failed();
   result.resource_list = restorer.resource_list();
   result.volume_infos = infos_;
-  result.deployment_configs_held = restorer.held_deployment_configs();
   return result;
 }
 

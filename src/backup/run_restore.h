@@ -2,7 +2,8 @@
 //
 // Order: CustomResourceDefinitions (then wait until they are established and discover anew), then the priority list,
 // then all other types by name. Objects of one type are created in parallel; the next type starts when the last one
-// ended. Done twice, a restore changes nothing more: what exists and is equal is skipped.
+// ended. Done twice, a restore changes nothing more: what exists and is equal is skipped. At the end, when the volumes
+// are back, DeploymentConfigs that were brought back at zero get their replicas: the step that OADP leaves to a script.
 #pragma once
 
 #include <map>
@@ -41,6 +42,7 @@ struct RestoreRun {
   Duration crd_wait = std::chrono::minutes(1);
   Duration terminating_wait = std::chrono::minutes(10);  ///< for a namespace of that name to be gone
   Duration pull_secret_wait = std::chrono::minutes(5);
+  Duration pods_gone_wait = std::chrono::minutes(5);  ///< for pods that were cut off from their DeploymentConfigs
   Tarball::Limits tarball = {};
   std::function<void(int total, int done)> on_progress = {};  ///< from any thread
   log::Logger log = {};
@@ -55,7 +57,6 @@ struct RestoreOutcome {
   velero::Results results;
   velero::ResourceList resource_list;
   std::vector<velero::RestoreVolumeInfo> volume_infos;
-  bool deployment_configs_held = false;  ///< finish_deployment_configs has work
 };
 
 /// Runs it and writes restores/R/: log, results, resource list, item operations, volumeinfo (a failure there is a
@@ -63,16 +64,5 @@ struct RestoreOutcome {
 /// not be reached.
 [[nodiscard]] Result<RestoreOutcome> run_restore(kube::Api& api, objstore::Store& store, const RestoreRun& run,
                                                  VolumeRestores* volumes, std::stop_token stop = {});
-
-/// The step after a restore that brought DeploymentConfigs back at zero: deletes the pods that were
-/// cut off from them, waits until these are gone, then gives every config its replicas and its pause back. Labels and
-/// annotations stay. Done twice it does no harm. timeout: a pod did not go.
-struct FinishedDeploymentConfigs {
-  int pods = 0;
-  int configs = 0;
-};
-[[nodiscard]] Result<FinishedDeploymentConfigs> finish_deployment_configs(kube::Api& api,
-                                                                          const std::string& restore_name, Clock& clock,
-                                                                          Duration deadline, std::stop_token stop = {});
 
 }  // namespace holdfast::backup

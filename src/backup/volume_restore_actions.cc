@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "backup/actions.h"
 #include "backup/json_edit.h"
+#include "velero/volume_rules.h"
 
 namespace holdfast::backup::actions {
 namespace {
@@ -12,11 +15,11 @@ bool wait_container(const json::object& container) {
 }
 
 /// The names of the pod's volumes into which data can come back.
-std::set<std::string> fillable_volumes(const json::object& pod) {
-  std::set<std::string> names;
+std::vector<std::string> fillable_volumes(const json::object& pod) {
+  std::vector<std::string> names;
   for (const json::value& volume : json::array_at(pod, {"spec", "volumes"})) {
     if (json::find(volume, {"projected"}) != nullptr || json::find(volume, {"downwardAPI"}) != nullptr) continue;
-    names.insert(json::string_at(volume, {"name"}));
+    names.push_back(json::string_at(volume, {"name"}));
   }
   return names;
 }
@@ -39,22 +42,56 @@ json::object field_env(std::string_view name, std::string_view path) {
   return {{"name", name}, {"valueFrom", json::object{{"fieldRef", json::object{{"fieldPath", path}}}}}};
 }
 
-json::object make_wait_container(const json::object& pod, const std::vector<std::string>& volumes,
-                                 const RestoreFacts& facts) {
+/// What a pod waits for before it may start.
+struct Awaited {
+  std::vector<std::string> volumes;  ///< whose data comes back, through this pod or through another one
+  std::vector<std::string> shared;   ///< those of them that other pods wait for as well
+  std::string refusal;               ///< data that will not come; empty: none
+};
+
+Awaited awaited_by(const json::object& pod, const RestoreFacts& facts) {
+  const std::string ns = object_namespace(pod);
+  const json::value value(pod);
+  Awaited out;
+  for (const std::string& volume : fillable_volumes(pod)) {
+    const std::string claim = velero::claim_of(value, volume);
+    const bool comes = std::any_of(facts.volumes.begin(), facts.volumes.end(), [&](const RestoredVolume& one) {
+      if (one.pod_namespace != ns) return false;
+      return (one.pod == object_name(pod) && one.volume == volume) || (!claim.empty() && one.pvc == claim);
+    });
+    if (comes) {
+      out.volumes.push_back(volume);
+      if (!claim.empty() && facts.shared_claims.contains({"persistentvolumeclaims", ns, claim})) {
+        out.shared.push_back(volume);
+      }
+    } else if (!claim.empty() && facts.lost_data) {
+      const std::string reason = facts.lost_data(ns, claim);
+      if (reason.empty()) continue;
+      out.refusal += fmt::format("{}claim {} is empty: {}", out.refusal.empty() ? "" : "; ", claim, reason);
+    }
+  }
+  return out;
+}
+
+json::object make_wait_container(const json::object& pod, const Awaited& awaited, const RestoreFacts& facts) {
   const RestoreWaitOptions& options = facts.restore_wait;
   json::array mounts;
-  for (const std::string& volume : volumes) {
+  for (const std::string& volume : awaited.volumes) {
     mounts.push_back(json::object{{"name", volume}, {"mountPath", "/restores/" + volume}});
   }
-  return {
+  json::array arguments{facts.restore_uid, "--deadline=" + format_go_duration(options.deadline)};
+  for (const std::string& volume : awaited.shared) arguments.push_back(json::value("--keep-marks=" + volume));
+  if (!awaited.refusal.empty()) arguments.push_back(json::value("--refuse=" + awaited.refusal));
+  json::object container{
       {"name", "restore-wait"},
       {"image", options.image},
       {"command", json::from_strings(options.command)},
-      {"args", json::array{facts.restore_uid, "--deadline=" + format_go_duration(options.deadline)}},
+      {"args", std::move(arguments)},
       {"env", json::array{field_env("POD_NAMESPACE", "metadata.namespace"), field_env("POD_NAME", "metadata.name")}},
       {"resources", options.resources},
-      {"securityContext", security_context(pod, options)},
-      {"volumeMounts", std::move(mounts)}};
+      {"securityContext", security_context(pod, options)}};
+  if (!mounts.empty()) container["volumeMounts"] = std::move(mounts);
+  return container;
 }
 
 }  // namespace
@@ -62,20 +99,13 @@ json::object make_wait_container(const json::object& pod, const std::vector<std:
 Result<Outcome> restore_pod_volumes(Objects pod, const RestoreFacts& facts) {
   Outcome out{.object = pod};
   drop_objects(out.object, {"spec", "initContainers"}, wait_container);
-  const std::set<std::string> fillable = fillable_volumes(pod);
-  std::vector<std::string> volumes;
-  for (const RestoredVolume& volume : facts.volumes) {
-    if (volume.pod_namespace == object_namespace(pod) && volume.pod == object_name(pod) &&
-        fillable.contains(volume.volume)) {
-      volumes.push_back(volume.volume);
-    }
-  }
-  if (volumes.empty()) return out;
+  const Awaited awaited = awaited_by(pod, facts);
+  if (awaited.volumes.empty() && awaited.refusal.empty()) return out;
   if (facts.restore_wait.image.empty()) {
     return Error(ErrorCode::invalid, "no image is set for the init container that waits for the volumes",
                  "name one by the ConfigMap of plug-in pod-volume-restore or the server's --restore-helper-image");
   }
-  json::array containers{make_wait_container(pod, volumes, facts)};
+  json::array containers{make_wait_container(pod, awaited, facts)};
   for (const json::value& container : json::array_at(out.object, {"spec", "initContainers"})) {
     containers.push_back(container);
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "backup/resource_modifiers.h"
 #include "backup/run_restore.h"
@@ -16,7 +17,8 @@ namespace holdfast::control {
 namespace {
 
 constexpr Duration kWaitLook = std::chrono::milliseconds(500);
-constexpr Duration kPodsGone = std::chrono::minutes(5);
+constexpr Duration kWriteTry = std::chrono::milliseconds(500);
+constexpr Duration kWriteTold = std::chrono::minutes(1);
 
 /// ConfigMap data of the plugin settings that restores read (velero.md 1.11).
 Result<backup::RestorePlugins> plugins_of(const Context& context, std::stop_token stop) {
@@ -213,29 +215,19 @@ Status RestoreController::run(velero::Restore restore, const Source& source, std
     run.resource_modifier = source.resource_modifier;
     run.restore_wait = context_.options.restore_wait;
     run.parallel = context_.options.restore_parallel;
-    BootTime told = context_.clock.boottime();
+    // Many threads report: the one that moves the time on writes.
+    std::atomic<BootTime> told = context_.clock.boottime();
     run.on_progress = [&](int total, int done) {
-      if (context_.clock.boottime() - told < std::chrono::seconds(1)) return;
-      told = context_.clock.boottime();
+      const BootTime now = context_.clock.boottime();
+      BootTime last = told.load();
+      if (now - last < std::chrono::seconds(1) || !told.compare_exchange_strong(last, now)) return;
       json::object patch;
       json::set(patch, {"status", "progress"}, json::object{{"totalItems", total}, {"itemsRestored", done}});
       static_cast<void>(context_.objects.merge<velero::Restore>(restore.metadata.name, std::move(patch), stop));
     };
     run.log = context_.log;  // the run names its restore itself
     run.clock = &context_.clock;
-    backup::RestoreOutcome outcome = TRY(backup::run_restore(context_.api, *location.store, run, &volumes, stop));
-    if (outcome.deployment_configs_held) {
-      const Result<backup::FinishedDeploymentConfigs> finished =
-          backup::finish_deployment_configs(context_.api, restore.metadata.name, context_.clock, kPodsGone, stop);
-      if (finished.ok()) {
-        log.info("deployment configs finished", {{"configs", finished->configs}, {"pods", finished->pods}});
-      } else {
-        outcome.results.errors.velero.push_back(finished.error().message());
-        outcome.phase = velero::phase::kPartiallyFailed;
-        log.error("deployment configs not finished", {{"error", finished.error()}});
-      }
-    }
-    return outcome;
+    return backup::run_restore(context_.api, *location.store, run, &volumes, stop);
   };
   const Result<backup::RestoreOutcome> outcome = work();
   if (!outcome && stop.stop_requested()) return outcome.error();
@@ -263,10 +255,19 @@ Status RestoreController::finish(const velero::Restore& restore, std::stop_token
   if (phase == velero::phase::kCompleted) name = "velero_restore_success_total";
   if (phase == velero::phase::kPartiallyFailed) name = "velero_restore_partial_failure_total";
   context_.metrics.counter(name, "Restores by how they ended", {{"schedule", restore.spec.schedule_name}}).add();
+  std::optional<BootTime> told;
   while (true) {
     Status status = context_.objects.write_status(restore, VeleroObjects::Also::metadata, stop);
     if (status.ok() || status.is(ErrorCode::not_found)) return {};
-    if (!context_.clock.sleep(stop, std::chrono::milliseconds(500))) return status;
+    const bool refused = status.is(ErrorCode::denied) || status.is(ErrorCode::invalid);
+    const BootTime now = context_.clock.boottime();
+    if (refused || !told.has_value() || now - *told >= kWriteTold) {
+      context_.log.error(
+          refused ? "the restore's end is refused by the API server" : "the restore's end is not written",
+          {{"restore", restore.metadata.name}, {"phase", phase}, {"error", status.error()}});
+      told = now;
+    }
+    if (refused || !context_.clock.sleep(stop, kWriteTry)) return status;
   }
 }
 

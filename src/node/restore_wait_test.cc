@@ -46,6 +46,39 @@ TEST_F(RestoreWaitTest, EndsWhenEveryVolumeIsMarkedAndCleansUp) {
   EXPECT_FALSE(fs::exists(root_ + "/logs/.velero"));
 }
 
+TEST_F(RestoreWaitTest, LeavesTheMarksThatOtherPodsWaitFor) {
+  ASSERT_TRUE(mark_restored(root_ + "/data", "uid-1").ok());
+  ASSERT_TRUE(mark_restored(root_ + "/logs", "uid-1").ok());
+  RestoreWait shared = wait();
+  shared.keep_marks = {"data"};
+  ASSERT_TRUE(wait_for_volumes(shared, {}).ok());
+  EXPECT_TRUE(fs::exists(root_ + "/data/.velero/uid-1"));
+  EXPECT_FALSE(fs::exists(root_ + "/logs/.velero"));
+}
+
+TEST_F(RestoreWaitTest, ARefusedPodNeverStartsThoughItsVolumesAreBack) {
+  ASSERT_TRUE(mark_restored(root_ + "/data", "uid-1").ok());
+  ASSERT_TRUE(mark_restored(root_ + "/logs", "uid-1").ok());
+  RestoreWait refused = wait();
+  refused.refusal = "claim books is empty: its backup failed";
+  for (int tries = 0; tries < 2; ++tries) {
+    const Status status = wait_for_volumes(refused, {});
+    ASSERT_TRUE(status.is(ErrorCode::denied));
+    EXPECT_THAT(status.error().message(), HasSubstr("claim books is empty: its backup failed"));
+  }
+  refused.root += "/none";
+  EXPECT_TRUE(wait_for_volumes(refused, {}).is(ErrorCode::denied)) << "a pod without a volume to wait for";
+}
+
+TEST_F(RestoreWaitTest, GivenUpItEndsWithTheReason) {
+  ASSERT_TRUE(mark_restored(root_ + "/data", "uid-1").ok());
+  ASSERT_TRUE(give_up_volumes(root_, "uid-1", "no node agent runs on node n1").ok());
+  const Status status = wait_for_volumes(wait(), {});
+  ASSERT_TRUE(status.is(ErrorCode::unavailable));
+  EXPECT_THAT(status.error().message(), HasSubstr("volume logs was not restored: no node agent runs on node n1"));
+  EXPECT_THAT(status.error().hint(), HasSubstr("scale the workload of this pod to zero first"));
+}
+
 TEST_F(RestoreWaitTest, WaitsForTheLastVolume) {
   FakeClock clock(FakeClock::Mode::manual);
   RestoreWait waiting = wait();

@@ -13,8 +13,14 @@ namespace {
 using config::Kind;
 
 Result<int> wait_for_restore(const Surroundings& surroundings, const config::Arguments& arguments) {
+  if (arguments.given("give-up")) {
+    TRY(node::give_up_volumes(arguments.text("restores"), arguments.positional(0), arguments.text("give-up")));
+    return 0;
+  }
   const EndSignals end;
   node::RestoreWait wait;
+  for (std::string& volume : arguments.list("keep-marks")) wait.keep_marks.insert(std::move(volume));
+  wait.refusal = arguments.text("refuse");
   wait.root = arguments.text("restores");
   wait.restore_uid = arguments.positional(0);
   wait.limit = arguments.duration("timeout");
@@ -44,6 +50,16 @@ config::Command restore_helper_command(const Surroundings& surroundings) {
        .help = "fail after this long, naming the volumes that are missing",
        .fallback = "4h0m0s",
        .old_names = {"deadline"}},
+      {.name = "keep-marks",
+       .kind = Kind::repeated,
+       .help = "leave the marks in this volume: other pods wait for them too",
+       .value_name = "VOLUME"},
+      {.name = "refuse",
+       .help = "fail with this reason once the volumes are restored: other data of the pod is missing",
+       .value_name = "REASON"},
+      {.name = "give-up",
+       .help = "do not wait: mark every volume that is not restored as failed, with this reason",
+       .value_name = "REASON"},
       {.name = "restores", .help = "directory below which the volumes are mounted", .fallback = "/restores"}};
   command.positionals = {{"RESTORE-UID", "uid of the Restore that is waited for"}};
   command.run = runs(surroundings, wait_for_restore);
