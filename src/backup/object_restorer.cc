@@ -203,6 +203,9 @@ void ObjectRestorer::put(const ItemKey& key, Prepared& item, std::stop_token sto
       if (claim.ns == item.ns && claim.name == name) unbind_claim(item.object);
     }
   }
+  if (key.group_resource == "pods" && rules_.begun_pods.contains({"pods", item.ns, name}) && !still_there(item, stop)) {
+    return record(*item.type, item.ns, name, Act::skipped);
+  }
   int attempts = 0;
   Result<json::value> created = create(item, attempts, stop);
   if (created) {
@@ -214,7 +217,7 @@ void ObjectRestorer::put(const ItemKey& key, Prepared& item, std::stop_token sto
   const bool exists = created.is(ErrorCode::exists);
   if (exists || (created.is(ErrorCode::invalid) && port_taken(created.error()) &&
                  api_.get(*item.type, item.ns, name, stop).ok())) {
-    const Act act = settle_existing(item, attempts > 1, stop);
+    const Act act = settle_existing(item, attempts > 1 || rules_.resumed, stop);
     record(*item.type, item.ns, name, act);
     return;
   }
@@ -222,6 +225,23 @@ void ObjectRestorer::put(const ItemKey& key, Prepared& item, std::stop_token sto
                   fmt::format("error restoring {}: {}", list_name(key.group_resource, list_name(item.ns, name)),
                               created.error().to_string()));
   record(*item.type, item.ns, name, Act::failed);
+}
+
+/// False for a pod of an earlier life that is gone, which is never made again: it may have run, and what runs in its
+/// place by now writes to its volumes.
+bool ObjectRestorer::still_there(const Prepared& pod, std::stop_token stop) {
+  const std::string name = object_name(pod.object);
+  const Status read = call(stop, [&]() -> Status {
+    const Result<json::value> live = api_.get(*pod.type, pod.ns, name, stop);
+    return live ? Status() : Status(live.error());
+  });
+  if (read) return true;
+  if (read.is(ErrorCode::not_found)) {
+    findings_.log().info("not restored again", {{"pod", list_name(pod.ns, name)}, {"reason", "it is gone since"}});
+  } else {
+    findings_.error(pod.ns, fmt::format("pod {}: whether it is still there: {}", name, read.error().to_string()));
+  }
+  return false;
 }
 
 /// What follows from an object that this restore made.

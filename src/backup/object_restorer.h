@@ -22,6 +22,8 @@ namespace holdfast::backup {
 struct ObjectRules {
   bool update_existing = false;                           ///< existingResourcePolicy: update
   bool restore_volumes = true;                            ///< restorePVs
+  bool resumed = false;                                   ///< what bears the restore's name was made by it
+  std::set<ItemKey> begun_pods;                           ///< of the target: never made a second time
   std::function<bool(const ItemKey&)> allows_additional;  ///< filters for objects that actions name
   std::function<bool(const std::string& group_resource, const json::object&)> wants_status;  ///< restoreStatus
   /// Resource modifiers; gets the object with its source namespace.
@@ -73,6 +75,7 @@ class ObjectRestorer {
   bool prepare_volume(const ItemKey& key, json::object& object);
   void put(const ItemKey& key, Prepared& item, std::stop_token stop);
   Result<json::value> create(const Prepared& item, int& attempts, std::stop_token stop);
+  bool still_there(const Prepared& pod, std::stop_token stop);
   void note_ours(const Prepared& item, const json::object& live);
   Act settle_existing(const Prepared& item, bool maybe_ours, std::stop_token stop);
   Result<Act> bring_up_to_date(const Prepared& item, const json::object& live, std::stop_token stop);

@@ -107,6 +107,7 @@ Result<RestoreOutcome> Restorer::go() {
   facts_.openshift_version = openshift_version(api_, types, stop_);
   facts_.registry_hostname = registry_hostname(api_, types, stop_);
   gather_facts(*contents_);
+  for (const ItemKey& claim : run_.resumed.full_claims) data_.note_full(claim);
 
   ObjectRestorer* self = nullptr;
   ObjectRestorer restorer(api_, contents_->tarball, facts_, *volume_facts_, rules(self), findings_, *run_.clock);
@@ -204,6 +205,8 @@ ObjectRules Restorer::rules(ObjectRestorer*& restorer) {
   ObjectRules rules;
   rules.update_existing = spec_.existing_resource_policy == "update";
   rules.restore_volumes = spec_.restore_pvs.value_or(true);
+  rules.resumed = run_.resumed.again;
+  rules.begun_pods = run_.resumed.begun_pods;
   rules.terminating_wait = run_.terminating_wait;
   rules.pull_secret_wait = run_.pull_secret_wait;
   rules.allows_additional = [this, &restorer](const ItemKey& key) { return allows_additional(key, restorer->types()); };

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "backup/findings.h"
+#include "backup/item.h"
 #include "backup/tarball.h"
 #include "backup/volumes.h"
 #include "kube/api.h"
@@ -31,9 +32,17 @@ struct RestorePlugins {
   std::vector<std::pair<std::string, std::string>> image_names;  ///< change-image-name
 };
 
+/// What an earlier life of the same Restore did, where its process is gone.
+struct ResumedRestore {
+  bool again = false;             ///< objects that bear the Restore's name were made by it
+  std::set<ItemKey> begun_pods;   ///< of the target: their volumes were begun, so that they may have started
+  std::set<ItemKey> full_claims;  ///< of the target: their data is back
+};
+
 struct RestoreRun {
   velero::Layout layout;
   velero::Restore restore;  ///< the Restore object, defaults filled in, backupName set
+  ResumedRestore resumed = {};
   RestorePlugins plugins = {};
   RestoreWaitOptions restore_wait = {};
   std::string resource_modifier = {};        ///< YAML of the ConfigMap that spec.resourceModifier names; empty: none

@@ -73,7 +73,7 @@ Result<kube::After> BackupSync::reconcile(const std::string& name, std::stop_tok
   return kube::After::in(period);
 }
 
-Result<int> BackupSync::sync(const location::Location& location, std::stop_token stop) {
+Result<int> BackupSync::sync(const location::Location& location, std::stop_token stop, std::vector<Error>* unread) {
   const std::vector<std::string> present = TRY(backups_in(*location.store, stop));
   int made = 0;
   for (const std::string& name : present) {
@@ -83,6 +83,7 @@ Result<int> BackupSync::sync(const location::Location& location, std::stop_token
       context_.log.error("backup not synced",
                          {{"backup", name}, {"location", location.object.metadata.name}, {"error", brought.error()}});
       if (brought.is(ErrorCode::cancelled)) return brought.error();
+      if (unread != nullptr) unread->push_back(brought.error().in("backup " + name));
       continue;
     }
     if (*brought) ++made;

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "control/context.h"
 #include "kube/controller.h"
@@ -18,8 +19,10 @@ class BackupSync {
   explicit BackupSync(const Context& context) : context_(context) {}
   /// `name`: the location's.
   [[nodiscard]] Result<kube::After> reconcile(const std::string& name, std::stop_token stop);
-  /// One pass over a location, now. Returns how many Backups it made.
-  [[nodiscard]] Result<int> sync(const location::Location& location, std::stop_token stop);
+  /// One pass over a location, now. Returns how many Backups it made. `unread`: where the failures of single backups
+  /// go, which are logged and end nothing.
+  [[nodiscard]] Result<int> sync(const location::Location& location, std::stop_token stop,
+                                 std::vector<Error>* unread = nullptr);
 
  private:
   Result<bool> bring(const location::Location& location, const std::string& backup, std::stop_token stop);

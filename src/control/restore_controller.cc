@@ -6,10 +6,11 @@
 #include <atomic>
 
 #include "backup/resource_modifiers.h"
-#include "backup/run_restore.h"
+#include "base/text.h"
 #include "control/pod_volumes.h"
 #include "velero/layout.h"
 #include "velero/names.h"
+#include "velero/restore_options.h"
 #include "velero/validate.h"
 
 namespace holdfast::control {
@@ -17,6 +18,9 @@ namespace holdfast::control {
 namespace {
 
 constexpr Duration kWaitLook = std::chrono::milliseconds(500);
+/// On a Restore: how often a new leader went on with it. One that brings every controller down must end.
+constexpr std::string_view kResumed = "holdfast.dev/resumed";
+constexpr int64_t kLivesMax = 5;
 constexpr Duration kWriteTry = std::chrono::milliseconds(500);
 constexpr Duration kWriteTold = std::chrono::minutes(1);
 
@@ -66,15 +70,11 @@ bool usable(const velero::Backup& backup, bool allow_partial) {
 
 }  // namespace
 
+/// They are gone on with by reconcile(), one at a time, as new ones are.
 Status RestoreController::take_over(std::stop_token stop) {
-  for (velero::Restore& restore : TRY(context_.objects.list<velero::Restore>({}, stop))) {
-    if (restore.status.phase != velero::phase::kInProgress && restore.status.phase != velero::phase::kFinalizing)
-      continue;
-    restore.status.phase = velero::phase::kFailed;
-    restore.status.failure_reason =
-        "controller lost: the process that ran this restore is gone; create it again under another name";
-    restore.status.completion_timestamp = context_.clock.now();
-    TRY(finish(restore, stop));
+  for (const velero::Restore& restore : TRY(context_.objects.list<velero::Restore>({}, stop))) {
+    if (restore.status.phase == velero::phase::kInProgress || restore.status.phase == velero::phase::kFinalizing)
+      lost_.insert(restore.metadata.uid);
   }
   return {};
 }
@@ -87,9 +87,10 @@ Result<kube::After> RestoreController::reconcile(const std::string& name, std::s
     TRY(end_of(restore, stop));
     return kube::After::done();
   }
+  if (lost_.contains(restore.metadata.uid)) return go_on(std::move(restore), stop);
   if (restore.status.phase == velero::phase::kInProgress) {
     // Set so by a write whose answer was lost: nobody else runs it.
-    if (auto begun = begun_.extract(restore.metadata.uid)) TRY(run(std::move(restore), begun.mapped(), stop));
+    if (auto begun = begun_.extract(restore.metadata.uid)) TRY(run(std::move(restore), begun.mapped(), {}, stop));
     return kube::After::done();
   }
   if (!restore.status.phase.empty() && restore.status.phase != velero::phase::kNew) return kube::After::done();
@@ -116,7 +117,7 @@ Result<kube::After> RestoreController::reconcile(const std::string& name, std::s
     return kube::After::done();
   }
   begun_.erase(restore.metadata.uid);
-  TRY(run(std::move(restore), *source, stop));
+  TRY(run(std::move(restore), *source, {}, stop));
   return kube::After::done();
 }
 
@@ -127,11 +128,19 @@ Result<std::optional<RestoreController::Source>> RestoreController::find_source(
   std::optional<velero::Backup> chosen;
   const bool by_schedule = restore.spec.backup_name.empty() && !restore.spec.schedule_name.empty();
   if (by_schedule) {
+    // Half a sync knows the oldest backups and not the newest.
+    if (const Status synced = sync_all(true, stop); !synced) {
+      if (may_still_come(restore)) return std::optional<Source>();
+      faults.push_back(fmt::format("which backup of schedule {} is the newest is not known: {}; name one by backupName",
+                                   restore.spec.schedule_name, synced.error().to_string()));
+      return std::optional<Source>();
+    }
+    const bool partial = restore.metadata.annotation(velero::annotation::kAllowPartiallyFailed) == "true";
     const std::string label =
         fmt::format("{}={}", velero::label::kScheduleName, velero::label_value(restore.spec.schedule_name));
     for (velero::Backup& backup : TRY(context_.objects.list<velero::Backup>(label, stop))) {
       ++lookups.schedule_backups;
-      if (!usable(backup, false)) continue;
+      if (!usable(backup, partial)) continue;
       ++lookups.schedule_backups_completed;
       if (!chosen.has_value() || chosen->status.start_timestamp < backup.status.start_timestamp)
         chosen = std::move(backup);
@@ -144,7 +153,8 @@ Result<std::optional<RestoreController::Source>> RestoreController::find_source(
       return backup.error();
     }
   }
-  if (!chosen.has_value() && (by_schedule || !restore.spec.backup_name.empty()) && TRY(may_still_come(restore, stop))) {
+  if (!chosen.has_value() && (by_schedule || !restore.spec.backup_name.empty()) && may_still_come(restore)) {
+    if (!by_schedule) TRY(sync_all(false, stop));
     return std::optional<Source>();
   }
   std::optional<velero::BackupStorageLocation> location;
@@ -180,24 +190,82 @@ Result<std::optional<RestoreController::Source>> RestoreController::find_source(
   return std::optional(Source{std::move(*chosen), std::move(*location), std::move(modifier)});
 }
 
-/// Syncs every available location now; true while the wait for the Backup is not over.
-Result<bool> RestoreController::may_still_come(const velero::Restore& restore, std::stop_token stop) {
-  BootTime since = context_.clock.boottime();
-  {
-    std::lock_guard lock(mutex_);
-    since = first_seen_.emplace(restore.metadata.uid, since).first->second;
-  }
-  int made = 0;
-  for (const velero::BackupStorageLocation& object :
-       TRY(context_.objects.list<velero::BackupStorageLocation>({}, stop))) {
-    const Result<location::Location> location = context_.locations.get(object.metadata.name, stop);
-    if (!location) continue;  // its own controller tells why it is Unavailable
-    if (const Result<int> synced = sync_.sync(*location, stop); synced.ok()) made += *synced;
-  }
-  return made > 0 || context_.clock.boottime() - since < context_.options.restore_sync_wait;
+bool RestoreController::may_still_come(const velero::Restore& restore) {
+  const BootTime now = context_.clock.boottime();
+  std::lock_guard lock(mutex_);
+  return now - first_seen_.emplace(restore.metadata.uid, now).first->second < context_.options.restore_sync_wait;
 }
 
-Status RestoreController::run(velero::Restore restore, const Source& source, std::stop_token stop) {
+Status RestoreController::sync_all(bool strictly, std::stop_token stop) {
+  for (const velero::BackupStorageLocation& object :
+       TRY(context_.objects.list<velero::BackupStorageLocation>({}, stop))) {
+    const auto sync = [&]() -> Status {
+      const location::Location location = TRY(context_.locations.get(object.metadata.name, stop));
+      std::vector<Error> unread;
+      TRY(sync_.sync(location, stop, &unread));
+      // What is broken for good hides nothing: it is no backup.
+      for (Error& error : unread) {
+        if (error.retryable()) return std::move(error);
+      }
+      return {};
+    };
+    Status synced = sync();
+    // Its own controller tells why a location is Unavailable.
+    if (!synced && strictly) return std::move(synced).error().in("backup location " + object.metadata.name);
+  }
+  return {};
+}
+
+/// The phase is left as it is, because agents drop the work of a Restore that is not InProgress.
+Result<kube::After> RestoreController::go_on(velero::Restore restore, std::stop_token stop) {
+  const Result<int64_t> noted = parse_int(restore.metadata.annotation(kResumed));
+  const int64_t lives = noted.ok() ? *noted + 1 : 1;
+  velero::StringList faults;
+  std::optional<Source> source;
+  if (lives > kLivesMax) {
+    faults.push_back(fmt::format("its controller was lost {} times", lives));
+  } else {
+    source = TRY(find_source(restore, faults, stop));
+    if (!source.has_value() && faults.empty()) return kube::After::in(kWaitLook);
+  }
+  if (!source.has_value()) {
+    lost_.erase(restore.metadata.uid);
+    restore.status.phase = velero::phase::kFailed;
+    restore.status.failure_reason = fmt::format(
+        "controller lost, and it cannot be gone on with: {}. To restore again, scale the workloads to zero and delete "
+        "the pods and claims that bear the label {}={} first",
+        faults.front(), velero::label::kRestoreName, velero::label_value(restore.metadata.name));
+    restore.status.completion_timestamp = context_.clock.now();
+    TRY(finish(restore, stop));
+    return kube::After::done();
+  }
+  restore.metadata.annotations[std::string(kResumed)] = std::to_string(lives);
+  json::object patch;
+  json::set(patch, {"metadata", "annotations", kResumed}, json::value(std::to_string(lives)));
+  TRY(context_.objects.merge<velero::Restore>(restore.metadata.name, std::move(patch), stop));
+  const backup::ResumedRestore resumed = TRY(what_was_begun(restore, stop));
+  context_.log.info("restore goes on, as its controller was lost", {{"restore", restore.metadata.name}});
+  lost_.erase(restore.metadata.uid);
+  TRY(run(std::move(restore), *source, resumed, stop));
+  return kube::After::done();
+}
+
+Result<backup::ResumedRestore> RestoreController::what_was_begun(const velero::Restore& restore,
+                                                                 std::stop_token stop) const {
+  backup::ResumedRestore out{.again = true, .begun_pods = {}, .full_claims = {}};
+  const std::string own = fmt::format("{}={}", velero::label::kRestoreUid, restore.metadata.uid);
+  for (const velero::PodVolumeRestore& pvr :
+       TRY(context_.objects.list<velero::PodVolumeRestore>(own, std::move(stop)))) {
+    out.begun_pods.insert({"pods", pvr.spec.pod.namespace_, pvr.spec.pod.name});
+    const std::string claim = pvr.metadata.annotation(velero::annotation::kPvcName);
+    if (!claim.empty() && pvr.status.phase == velero::phase::kCompleted)
+      out.full_claims.insert({"persistentvolumeclaims", pvr.spec.pod.namespace_, claim});
+  }
+  return out;
+}
+
+Status RestoreController::run(velero::Restore restore, const Source& source, const backup::ResumedRestore& resumed,
+                              std::stop_token stop) {
   const log::Logger log = context_.log.with({{"restore", restore.metadata.name}});
   const auto work = [&]() -> Result<backup::RestoreOutcome> {
     const location::Location location = TRY(context_.locations.get(source.location.metadata.name, stop));
@@ -212,6 +280,7 @@ Status RestoreController::run(velero::Restore restore, const Source& source, std
                            .log = {}};
     run.tarball.spill_directory = context_.options.spill_directory;
     run.plugins = TRY(plugins_of(context_, stop));
+    run.resumed = resumed;
     run.resource_modifier = source.resource_modifier;
     run.restore_wait = context_.options.restore_wait;
     run.parallel = context_.options.restore_parallel;

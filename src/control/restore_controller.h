@@ -2,12 +2,19 @@
 //
 // A Restore whose Backup is not there yet waits, bounded, while its locations are synced at once: nobody has to bring
 // Backup and PodVolumeBackup objects over by hand. After the volumes are back, the step that OADP leaves to a script is
-// done here.
+// done by backup::run_restore.
+//
+// A Restore of a schedule takes the newest backup that any location holds: all of them are listed before the choice.
+//
+// A Restore that is InProgress when a leader begins is gone on with: what exists bears its name, and volumes that are
+// being filled are filled further, because its agents and waiting pods never heard of the change.
 #pragma once
 
 #include <map>
 #include <mutex>
+#include <set>
 
+#include "backup/run_restore.h"
 #include "control/backup_sync.h"
 #include "control/context.h"
 #include "kube/controller.h"
@@ -29,8 +36,14 @@ class RestoreController {
   };
   /// The Backup to restore; nothing yet where it may still be synced.
   Result<std::optional<Source>> find_source(velero::Restore& restore, velero::StringList& faults, std::stop_token stop);
-  Result<bool> may_still_come(const velero::Restore& restore, std::stop_token stop);
-  Status run(velero::Restore restore, const Source& source, std::stop_token stop);
+  /// True while the wait for its Backup is not over.
+  bool may_still_come(const velero::Restore& restore);
+  /// Syncs every location now. `strictly`: a location or backup that cannot be read is an error.
+  Status sync_all(bool strictly, std::stop_token stop);
+  Result<kube::After> go_on(velero::Restore restore, std::stop_token stop);
+  Result<backup::ResumedRestore> what_was_begun(const velero::Restore& restore, std::stop_token stop) const;
+  Status run(velero::Restore restore, const Source& source, const backup::ResumedRestore& resumed,
+             std::stop_token stop);
   Status finish(const velero::Restore& restore, std::stop_token stop);
   Status end_of(const velero::Restore& restore, std::stop_token stop);
 
@@ -38,6 +51,7 @@ class RestoreController {
   BackupSync& sync_;
   std::mutex mutex_;
   std::map<std::string, Source> begun_;         ///< by uid: set InProgress and not run yet
+  std::set<std::string> lost_;                  ///< uids: InProgress when this leader began
   std::map<std::string, BootTime> first_seen_;  ///< by uid: since when it waits for its Backup
 };
 

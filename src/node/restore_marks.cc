@@ -66,6 +66,22 @@ Status write_mark(const UniqueFd& directory, const std::string& name, std::strin
 
 }  // namespace
 
+Status sync_volume(const std::string& volume) {
+  const UniqueFd root = TRY(open_volume(volume));
+  if (::syncfs(root.get()) != 0) return errno_error(errno, volume);
+  return {};
+}
+
+Result<bool> volume_is_empty(const std::string& volume) {
+  std::error_code failure;
+  for (std::filesystem::directory_iterator at(volume, failure), end; !failure && at != end; at.increment(failure)) {
+    const std::string name = at->path().filename();
+    if (name != "lost+found" && name != ".snapshot" && name != kDirectory) return false;
+  }
+  if (failure) return errno_error(failure.value(), volume);
+  return true;
+}
+
 Status mark_restored(const std::string& volume, const std::string& restore_uid) {
   TRY(check_uid(restore_uid));
   const UniqueFd root = TRY(open_volume(volume));

@@ -14,6 +14,11 @@
 
 namespace holdfast::node {
 
+/// Makes everything written into the volume so far last on its disk.
+[[nodiscard]] Status sync_volume(const std::string& volume);
+/// True where nothing lies in the volume but what storage itself puts there, and `.velero`.
+[[nodiscard]] Result<bool> volume_is_empty(const std::string& volume);
+
 /// Makes everything restored so far last on the disk, empties `.velero` of what the backup had in it, and writes the
 /// mark of completeness.
 [[nodiscard]] Status mark_restored(const std::string& volume, const std::string& restore_uid);

@@ -230,8 +230,12 @@ TEST(Create, RestoresOfASchedulesNewestBackup) {
   };
   EXPECT_EQ(spec_of("a", "scheduleName"), "s1");
   EXPECT_EQ(stage.run({"restore", "create", "b", "--from-schedule", "s1", "--allow-partially-failed"}), 0);
-  EXPECT_EQ(spec_of("b", "backupName"), "s1-2");
-  EXPECT_EQ(spec_of("b", "scheduleName"), "");
+  EXPECT_EQ(spec_of("b", "scheduleName"), "s1") << "the server chooses, after it has looked at all locations";
+  const json::value b = stage.api().peek(kube::types::velero("restores"), "velero", "b");
+  EXPECT_EQ(json::string_at(b, {"metadata", "annotations", "holdfast.dev/allow-partially-failed"}), "true");
+  EXPECT_EQ(stage.run({"restore", "create", "c", "--from-schedule", "s1", "--start-without-data", "a/x,a/y"}), 0);
+  const json::value c = stage.api().peek(kube::types::velero("restores"), "velero", "c");
+  EXPECT_EQ(json::string_at(c, {"metadata", "annotations", "holdfast.dev/start-without-data"}), "a/x,a/y");
 }
 
 TEST(Create, OneLocationAtMostIsTheDefault) {

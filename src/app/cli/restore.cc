@@ -1,6 +1,7 @@
 // restore create, get, delete; the verbs that read files are in restore_inspect.cc.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -11,6 +12,7 @@
 #include "app/cli/selection.h"
 #include "base/text.h"
 #include "velero/layout.h"
+#include "velero/restore_options.h"
 #include "velero/schedule.h"
 
 namespace holdfast::app {
@@ -63,21 +65,10 @@ Result<velero::RestoreSpec> restore_spec(const config::Arguments& arguments) {
   return spec;
 }
 
-/// The newest backup of the list that a restore may take; none where there is none.
-const Backup* newest_usable(const std::vector<Backup>& backups) {
-  const Backup* best = nullptr;
-  for (const Backup& backup : backups) {
-    if (backup.status.phase != velero::phase::kCompleted && backup.status.phase != velero::phase::kPartiallyFailed)
-      continue;
-    if (best == nullptr || backup.status.start_timestamp > best->status.start_timestamp) best = &backup;
-  }
-  return best;
-}
-
 /// Checks that there is something to restore from, as velero does. Someone who waits may come before the backup is
 /// synced from the bucket: the server waits for it.
 Status check_source(const Surroundings& surroundings, const Cluster& cluster, const config::Arguments& arguments,
-                    velero::RestoreSpec& spec) {
+                    const velero::RestoreSpec& spec) {
   if (spec.backup_name.empty() == spec.schedule_name.empty())
     return Error(ErrorCode::invalid, "either a backup or schedule must be specified, but not both",
                  "use --from-backup or --from-schedule");
@@ -94,13 +85,6 @@ Status check_source(const Surroundings& surroundings, const Cluster& cluster, co
   const std::vector<Backup> backups = TRY(list_objects<Backup>(cluster, of_schedule));
   if (backups.empty() && !patient)
     return Error(ErrorCode::not_found, fmt::format("No backups found for the schedule {}", spec.schedule_name));
-  if (!arguments.boolean("allow-partially-failed")) return {};
-  const Backup* newest = newest_usable(backups);
-  if (newest == nullptr)
-    return Error(ErrorCode::not_found,
-                 "No completed or partially failed backups found for schedule " + spec.schedule_name);
-  spec.backup_name = newest->metadata.name;
-  spec.schedule_name.clear();
   return {};
 }
 
@@ -115,6 +99,12 @@ Result<Restore> restore_object(const Surroundings& surroundings, const Cluster& 
   out.metadata.namespace_ = cluster.ns;
   out.metadata.labels = arguments.map("labels");
   out.metadata.annotations = arguments.map("annotations");
+  // The server chooses: it knows what the locations hold just now.
+  if (arguments.boolean("allow-partially-failed"))
+    out.metadata.annotations[std::string(velero::annotation::kAllowPartiallyFailed)] = "true";
+  if (const auto claims = arguments.list("start-without-data"); !claims.empty())
+    out.metadata.annotations[std::string(velero::annotation::kStartWithoutData)] =
+        fmt::format("{}", fmt::join(claims, ","));
   if (!velero::valid_object_name(out.metadata.name))
     return Error(ErrorCode::invalid, fmt::format("\"{}\" cannot be the name of an object", out.metadata.name),
                  "small letters, digits, - and . are allowed");
@@ -184,6 +174,10 @@ std::vector<config::Option> create_options() {
        .help = "only objects that match one of several selectors, written \"a=b or c=d\"",
        .value_name = "SELECTORS"},
       {.name = "restore-volumes", .kind = Kind::boolean, .help = "bring volumes back from snapshots"},
+      {.name = "start-without-data",
+       .kind = Kind::list,
+       .help = "claims that may come back empty where the backup lacks the data it should hold; * for all",
+       .value_name = "NAMESPACE/CLAIM"},
       {.name = "preserve-nodeports", .kind = Kind::boolean, .help = "keep the node ports of Services"},
       {.name = "existing-resource-policy",
        .help = "what to do with objects that are there already: leave them (none) or change them (update)",
