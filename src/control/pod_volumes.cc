@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "control/volume_repositories.h"
+#include "crypto/sha256.h"
 #include "location/volume_repository.h"
 #include "velero/names.h"
 
@@ -14,6 +16,12 @@ namespace {
 
 /// How long a restored pod's volumes wait for a store that does not answer.
 constexpr Duration kRepositoryTries = std::chrono::seconds(30);
+/// For telling a waiting container that no agent will come: altogether, and for one call.
+constexpr Duration kTellTries = std::chrono::seconds(30);
+constexpr Duration kTellCall = std::chrono::seconds(10);
+/// For an agent to end what was cancelled.
+constexpr Duration kCancelWait = std::chrono::minutes(1);
+constexpr Duration kCancelLook = std::chrono::milliseconds(200);
 
 bool ended(const std::string& phase) {
   return phase == velero::phase::kCompleted || phase == velero::phase::kFailed || phase == velero::phase::kCanceled;
@@ -66,11 +74,15 @@ velero::PodVolumeRestore fresh_object(const Context& context, const velero::Rest
                                       const backup::PodVolumeRestoreRequest& request,
                                       const backup::RestoredVolume& volume) {
   velero::PodVolumeRestore pvr;
-  pvr.metadata.generate_name = restore.metadata.name + "-";
+  // The same name each time: whoever goes on with the restore finds it made.
+  const crypto::Digest digest = crypto::sha256(request.pod_uid + "/" + volume.volume);
+  pvr.metadata.name =
+      velero::label_value(restore.metadata.name) + "-" + to_hex(std::span<const std::byte>(digest)).substr(0, 10);
   pvr.metadata.namespace_ = context.objects.ns();
   pvr.metadata.labels = {{std::string(velero::label::kRestoreName), velero::label_value(restore.metadata.name)},
                          {std::string(velero::label::kRestoreUid), restore.metadata.uid},
                          {std::string(velero::label::kPodUid), request.pod_uid}};
+  if (!volume.pvc.empty()) pvr.metadata.annotations[std::string(velero::annotation::kPvcName)] = volume.pvc;
   pvr.metadata.owner_references = {
       {"velero.io/v1", "Restore", restore.metadata.name, restore.metadata.uid, true, std::nullopt, {}}};
   pvr.spec.pod = {"Pod", request.pod_namespace, request.pod, request.pod_uid, {}};
@@ -81,6 +93,8 @@ velero::PodVolumeRestore fresh_object(const Context& context, const velero::Rest
   pvr.spec.snapshot_id = volume.snapshot_id;
   pvr.spec.source_namespace = volume.pod_namespace;
   pvr.spec.snapshot_size = volume.size;
+  if (const auto& config = restore.spec.uploader_config; config && config->write_sparse_files)
+    pvr.spec.uploader_settings["WriteSparseFiles"] = *config->write_sparse_files ? "true" : "false";
   return pvr;
 }
 
@@ -214,11 +228,15 @@ class PodVolumeRestores::PodJob final : public Follower::Job {
   bool look(const std::stop_token& stop) override {
     if (!asked_ && !look_at_pod(stop)) return false;
     std::erase_if(names_, [&](const std::string& name) { return has_ended(name, stop); });
-    return names_.empty();
+    return names_.empty() && (untold_.empty() || told(stop));
   }
   void end() override { done_(std::move(result_)); }
   void give_up(const std::string& why) override {
-    for (const std::string& name : names_) cancel<velero::PodVolumeRestore>(context_, name);
+    // A controller that merely stops leaves the work to the next one, who goes on with it.
+    if (!run_.stop_.stop_requested()) {
+      for (const std::string& name : names_) cancel<velero::PodVolumeRestore>(context_, name);
+      run_.cancelled_.insert(run_.cancelled_.end(), names_.begin(), names_.end());
+    }
     result_.errors.push_back(
         fmt::format("volumes of pod {}/{}: {}", result_.request.pod_namespace, result_.request.pod, why));
     done_(std::move(result_));
@@ -264,19 +282,43 @@ class PodVolumeRestores::PodJob final : public Follower::Job {
   void ask_for_all(const std::string& node, const std::stop_token& stop) {
     const backup::PodVolumeRestoreRequest& request = result_.request;
     if (const Result<bool> agent = agent_runs_on(context_, node, stop); agent.ok() && !*agent) {
-      result_.errors.push_back(
-          fmt::format("pod {}/{}: no node agent runs on node {}", request.pod_namespace, request.pod, node));
+      untold_ = fmt::format("no node agent runs on node {}", node);
+      result_.errors.push_back(fmt::format("pod {}/{}: {}", request.pod_namespace, request.pod, untold_));
       return;
     }
     for (const backup::RestoredVolume& volume : request.volumes) {
-      Result<velero::PodVolumeRestore> made =
-          context_.objects.create(fresh_object(context_, run_.restore_, run_.location_.object, request, volume), stop);
-      if (made.ok()) {
-        names_.push_back(made->metadata.name);
+      const velero::PodVolumeRestore pvr =
+          fresh_object(context_, run_.restore_, run_.location_.object, request, volume);
+      const Result<velero::PodVolumeRestore> made = context_.objects.create(pvr, stop);
+      // exists: made in an earlier life, or by a call whose answer was lost. Is it there, the next looks tell.
+      if (made.ok() || made.is(ErrorCode::exists) || (made.error().retryable() && exists(pvr.metadata.name, stop))) {
+        names_.push_back(pvr.metadata.name);
       } else {
-        result_.errors.push_back(made.error().in(fmt::format("volume {}", volume.volume)).message());
+        untold_ = made.error().in(fmt::format("volume {}", volume.volume)).message();
+        result_.errors.push_back(untold_);
       }
     }
+  }
+
+  bool exists(const std::string& name, const std::stop_token& stop) const {
+    return context_.objects.get<velero::PodVolumeRestore>(name, stop).ok();
+  }
+
+  /// Where no agent can, the waiting container itself writes the mark of failure, so that the pod ends with the reason
+  /// and not at its time-out. True when it is told, or has not listened for long.
+  bool told(const std::stop_token& stop) {
+    const backup::PodVolumeRestoreRequest& request = result_.request;
+    if (!telling_since_.has_value()) telling_since_ = context_.clock.boottime();
+    const std::vector<std::string> command = {"holdfast", "restore-helper", run_.restore_.metadata.uid,
+                                              "--give-up=" + untold_};
+    const Result<kube::ExecResult> ran = context_.api.exec(
+        request.pod_namespace, request.pod, std::string(velero::kRestoreWaitContainer), command, kTellCall, stop);
+    if (ran.ok() && ran->exit_code == 0) return true;
+    if (context_.clock.boottime() - *telling_since_ < kTellTries) return false;
+    result_.errors.push_back(fmt::format("pod {}/{} could not be told and waits until its time-out: {}",
+                                         request.pod_namespace, request.pod,
+                                         ran.ok() ? std::string(trim(ran->err)) : ran.error().message()));
+    return true;
   }
 
   bool has_ended(const std::string& name, const std::stop_token& stop) {
@@ -297,15 +339,19 @@ class PodVolumeRestores::PodJob final : public Follower::Job {
   const Context& context_;
   const BootTime since_;
   backup::PodVolumeRestoreResult result_;
-  bool asked_ = false;              ///< the PodVolumeRestores exist
-  std::vector<std::string> names_;  ///< of those that have not ended
+  bool asked_ = false;                     ///< the PodVolumeRestores exist
+  std::vector<std::string> names_;         ///< of those that have not ended
+  std::string untold_;                     ///< why no agent works on a volume: the pod is told; empty: agents do
+  std::optional<BootTime> telling_since_;  ///< the pod
   Done done_;
 };
 
-PodVolumeRestores::PodVolumeRestores(const Context& context, velero::Restore restore, location::Location location)
+PodVolumeRestores::PodVolumeRestores(const Context& context, velero::Restore restore, location::Location location,
+                                     std::stop_token stop)
     : context_(context),
       restore_(std::move(restore)),
       location_(std::move(location)),
+      stop_(std::move(stop)),
       follower_(context.clock, context.options.fs_backup_timeout, "restore") {}
 
 void PodVolumeRestores::start(backup::PodVolumeRestoreRequest request, Done done) {
@@ -314,6 +360,15 @@ void PodVolumeRestores::start(backup::PodVolumeRestoreRequest request, Done done
 
 void PodVolumeRestores::wait(std::stop_token stop) {
   follower_.wait(stop);
+  // A volume that is still written to is not to be judged: the agent ends it soon after it was cancelled.
+  const BootTime deadline = context_.clock.boottime() + kCancelWait;
+  while (context_.clock.boottime() < deadline && !stop_.stop_requested()) {
+    std::erase_if(cancelled_, [&](const std::string& name) {
+      const Result<velero::PodVolumeRestore> pvr = context_.objects.get<velero::PodVolumeRestore>(name, stop_);
+      return pvr.ok() ? ended(pvr->status.phase) : pvr.is(ErrorCode::not_found);
+    });
+    if (cancelled_.empty() || !context_.clock.sleep(stop_, kCancelLook)) return;
+  }
 }
 
 }  // namespace holdfast::control

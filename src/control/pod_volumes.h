@@ -28,7 +28,8 @@ class PodVolumeBackups final : public backup::VolumeBackups {
 
 class PodVolumeRestores final : public backup::VolumeRestores {
  public:
-  PodVolumeRestores(const Context& context, velero::Restore restore, location::Location location);
+  /// `stop`: the controller stops. What runs then is left to the next one; at any other end it is cancelled.
+  PodVolumeRestores(const Context& context, velero::Restore restore, location::Location location, std::stop_token stop);
   void start(backup::PodVolumeRestoreRequest request, Done done) override;
   void wait(std::stop_token stop) override;
 
@@ -38,6 +39,8 @@ class PodVolumeRestores final : public backup::VolumeRestores {
   const Context& context_;
   const velero::Restore restore_;
   const location::Location location_;
+  const std::stop_token stop_;
+  std::vector<std::string> cancelled_;  ///< names, while wait() runs
   Follower follower_;
 };
 

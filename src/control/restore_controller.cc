@@ -269,7 +269,7 @@ Status RestoreController::run(velero::Restore restore, const Source& source, con
   const log::Logger log = context_.log.with({{"restore", restore.metadata.name}});
   const auto work = [&]() -> Result<backup::RestoreOutcome> {
     const location::Location location = TRY(context_.locations.get(source.location.metadata.name, stop));
-    PodVolumeRestores volumes(context_, restore, location);
+    PodVolumeRestores volumes(context_, restore, location, stop);
     backup::RestoreRun run{.layout = TRY(velero::Layout::at("")),
                            .restore = restore,
                            .plugins = {},
