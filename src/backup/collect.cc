@@ -52,6 +52,8 @@ class Collector {
   Status take_namespace(const std::string& ns);
   Status write(const kube::ResourceType& type, const json::object& object);
   void count(const kube::ResourceType& type, const json::object& object);
+  velero::PodVolumeChoice choose(const json::value& pod);
+  void miss(const json::value& pod, const velero::StringList& volumes, const std::string& reason);
   void save_volumes(const json::value& pod);
   void end_of_pod(const json::value& pod, std::vector<PodVolumeResult> results);
   void note_unsaved_claims();
@@ -75,6 +77,7 @@ class Collector {
   std::map<std::string, std::vector<std::string>> ordered_;  ///< by type: "ns/name" to take first
   std::set<ItemKey> taken_;
   std::set<std::string> claims_taken_;
+  std::map<std::pair<std::string, std::string>, std::string> missed_;  ///< namespace and claim: why it is not saved yet
   Collected out_;
   std::mutex mutex_;  ///< guards out_.volumes: results arrive on other threads
   std::optional<sync::WorkerGroup> post_hooks_;
@@ -234,6 +237,7 @@ Status Collector::take(const kube::ResourceType& type, const json::value& object
     status = take_body(type, key, members);
   } else {
     findings_.error(key.ns, fmt::format("pod {} is not in the backup: a pre hook failed", key.name));
+    miss(object, choose(object).volumes, "a pre hook failed");
   }
   if (pre.fine && status) {
     save_volumes(object);
@@ -309,9 +313,7 @@ Status Collector::write(const kube::ResourceType& type, const json::object& obje
   return {};
 }
 
-void Collector::save_volumes(const json::value& pod) {
-  const std::string ns = json::string_at(pod, {"metadata", "namespace"});
-  const std::string name = json::string_at(pod, {"metadata", "name"});
+velero::PodVolumeChoice Collector::choose(const json::value& pod) {
   velero::PodVolumeRules rules;
   rules.default_volumes_to_fs_backup =
       spec_.default_volumes_to_fs_backup.value_or(spec_.default_volumes_to_restic.value_or(options_.default_fs_backup));
@@ -319,12 +321,29 @@ void Collector::save_volumes(const json::value& pod) {
     return claims_.claim(n, claim).host_path;
   };
   rules.claims_taken = &claims_taken_;
-  velero::PodVolumeChoice choice = velero::choose_pod_volumes(pod, rules);
+  return velero::choose_pod_volumes(pod, rules);
+}
+
+/// Claims that were to be saved through this pod and are not, unless another pod comes that saves them.
+void Collector::miss(const json::value& pod, const velero::StringList& volumes, const std::string& reason) {
+  for (const std::string& volume : volumes) {
+    const std::string claim = velero::claim_of(pod, volume);
+    if (claim.empty()) continue;
+    missed_.emplace(std::pair(json::string_at(pod, {"metadata", "namespace"}), claim),
+                    fmt::format("pod {}: {}", json::string_at(pod, {"metadata", "name"}), reason));
+  }
+}
+
+void Collector::save_volumes(const json::value& pod) {
+  const std::string ns = json::string_at(pod, {"metadata", "namespace"});
+  const std::string name = json::string_at(pod, {"metadata", "name"});
+  velero::PodVolumeChoice choice = choose(pod);
   const bool runs =
       json::string_at(pod, {"status", "phase"}) == "Running" && !json::string_at(pod, {"spec", "nodeName"}).empty();
   if (!choice.volumes.empty() && (!runs || volumes_ == nullptr)) {
     const std::string reason = runs ? "no volume data is saved here" : "the pod does not run";
     findings_.warning(ns, fmt::format("volumes of pod {} are not saved: {}", name, reason));
+    miss(pod, choice.volumes, reason);
     for (const std::string& volume : choice.volumes) choice.skipped.push_back({volume, reason, false});
     choice.volumes.clear();
   }
@@ -381,7 +400,14 @@ void Collector::note_unsaved_claims() {
   std::set<std::pair<std::string, std::string>> saved;
   for (const PodVolumeResult& result : out_.volumes) saved.emplace(result.request.pod_namespace, result.request.pvc);
   for (SkippedVolume& skipped : claims_.skipped()) {
-    if (!saved.contains({skipped.ns, skipped.pvc})) out_.skipped_volumes.push_back(std::move(skipped));
+    if (saved.contains({skipped.ns, skipped.pvc})) continue;
+    const auto missed = missed_.find({skipped.ns, skipped.pvc});
+    if (missed != missed_.end()) {
+      skipped.failed = true;
+      skipped.reason = missed->second;
+      findings_.error(skipped.ns, fmt::format("claim {} is not saved: {}", skipped.pvc, skipped.reason));
+    }
+    out_.skipped_volumes.push_back(std::move(skipped));
   }
 }
 

@@ -36,6 +36,7 @@ struct SkippedVolume {
   std::string pvc;
   std::string pv;
   std::string reason;
+  bool failed = false;  ///< it was to be saved
 };
 
 struct Collected {

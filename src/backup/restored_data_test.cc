@@ -64,6 +64,7 @@ class RestoredDataTest : public testing::Test {
     backup.collect.backup.spec.included_namespaces = {"a"};
     const auto done = run_backup(source_, store_, backup, &saved_);
     ASSERT_TRUE(done.ok()) << done.error().to_string();
+    backup_phase_ = done->phase;
   }
   RestoreOutcome restore() {
     Result<RestoreOutcome> outcome = run_restore(target_, store_, run_, &volumes_);
@@ -95,6 +96,7 @@ class RestoredDataTest : public testing::Test {
   }()};
   objstore::MemStore store_;
   FakeVolumeBackups saved_;
+  std::string backup_phase_;
   FakeVolumeRestores volumes_;
   RestoreRun run_{.layout = velero::Layout::at("").value(), .restore = {}};
 };
@@ -113,11 +115,26 @@ TEST_F(RestoredDataTest, AClaimWhoseBackupFailedIsAnErrorAndHoldsItsPod) {
 
 TEST_F(RestoredDataTest, AClaimOfAPodThatDidNotRunIsAnErrorToo) {
   back_up(claim_yaml("books") + pod_yaml("p", "books", "Pending"));
+  EXPECT_EQ(backup_phase_, "PartiallyFailed");
   const RestoreOutcome outcome = restore();
   EXPECT_EQ(outcome.phase, "PartiallyFailed");
   EXPECT_THAT(errors(outcome),
-              ElementsAre(HasSubstr("claim books is empty: pod p did not run when the backup was made")));
+              ElementsAre(HasSubstr("claim books is empty: its backup failed: pod p: the pod does not run")));
   EXPECT_EQ(wait_arguments("p").size(), 3U);
+}
+
+TEST_F(RestoredDataTest, AClaimWhosePodIsNotInTheBackupIsAnErrorToo) {
+  source_.on_exec([](const std::string&, const std::string&, const std::string&, const std::vector<std::string>&) {
+    return Result<kube::ExecResult>(Error(ErrorCode::unavailable, "no freeze"));
+  });
+  back_up(claim_yaml("books") + pod_yaml("p", "books", "Running",
+                                         "annotations: {backup.velero.io/backup-volumes: v, "
+                                         "pre.hook.backup.velero.io/command: '[\"/freeze\"]', "
+                                         "pre.hook.backup.velero.io/on-error: Fail}"));
+  const RestoreOutcome outcome = restore();
+  EXPECT_EQ(outcome.phase, "PartiallyFailed");
+  EXPECT_THAT(errors(outcome),
+              ElementsAre(HasSubstr("claim books is empty: its backup failed: pod p: a pre hook failed")));
 }
 
 TEST_F(RestoredDataTest, AClaimThatNobodyAskedToSaveComesAnewAsWithVelero) {

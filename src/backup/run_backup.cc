@@ -150,6 +150,7 @@ std::vector<velero::BackupVolumeInfo> Runner::volume_infos(const Collected& coll
     info.pv_name = skipped.pv;
     info.skipped = true;
     info.skipped_reason = skipped.reason;
+    if (skipped.failed) info.result = "failed";
     with_pv(std::move(info));
   }
   return infos;

@@ -120,6 +120,8 @@ Result<RestoreOutcome> Restorer::go() {
   if (!status) given_up.request_stop();
   if (volumes_ != nullptr) volumes_->wait(status ? stop_ : given_up.get_token());
   if (!status) return std::move(status).error();
+  // What the volumes' wait says of a stop is no judgement.
+  if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "stopped before the restore was complete");
   hooks_.finish();
   const std::vector<ObjectRestorer::FreshClaim> claims = restorer.fresh_claims();
   finish_claims(claims);

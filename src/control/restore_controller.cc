@@ -299,7 +299,8 @@ Status RestoreController::run(velero::Restore restore, const Source& source, con
     return backup::run_restore(context_.api, *location.store, run, &volumes, stop);
   };
   const Result<backup::RestoreOutcome> outcome = work();
-  if (!outcome && stop.stop_requested()) return outcome.error();
+  // The next leader goes on with it.
+  if (stop.stop_requested()) return Error(ErrorCode::cancelled, "the controller stops");
   restore.status.completion_timestamp = context_.clock.now();
   if (outcome.ok()) {
     restore.status.phase = outcome->phase;

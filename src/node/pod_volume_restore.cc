@@ -20,6 +20,8 @@ constexpr size_t kNamedErrors = 3;
 /// On the PodVolumeRestore, before the pod is told: from here on its program may run, and its files are not ours to
 /// write any more, whatever becomes of this agent.
 constexpr std::string_view kDataComplete = "holdfast.dev/data-complete";
+/// On the PodVolumeRestore, before the first file is written: the volume was empty then, so what lies in it is ours.
+constexpr std::string_view kVolumeBegun = "holdfast.dev/volume-begun";
 /// Which run of the waiting container was told of it.
 constexpr std::string_view kToldTo = "holdfast.dev/told-to";
 
@@ -79,6 +81,30 @@ Status check_uploader(const std::string& uploader) {
                "restore this volume by the Velero release that wrote it");
 }
 
+Status record(const WorkContext& context, const std::string& name, const velero::StringMap& annotations,
+              const std::stop_token& stop) {
+  json::object patch;
+  for (const auto& [key, value] : annotations) json::set(patch, {"metadata", "annotations", key}, json::value(value));
+  const Result<json::value> written = context.api.patch(kube::types::velero("podvolumerestores"), context.options.ns,
+                                                        name, kube::PatchKind::merge, patch, {}, stop);
+  if (!written) return written.error().in(fmt::format("record {}", annotations.begin()->first));
+  return {};
+}
+
+/// Files are written into an empty volume only: what lies in another one is not ours to overwrite or to mix with.
+Status begin_volume(const WorkContext& context, const velero::PodVolumeRestore& restore, const std::string& path,
+                    const std::stop_token& stop) {
+  if (!restore.metadata.annotation(kVolumeBegun).empty()) return {};
+  if (!TRY(volume_is_empty(path))) {
+    return Error(ErrorCode::exists,
+                 fmt::format("volume {} of pod {}/{} holds data already, which is neither overwritten nor mixed with",
+                             restore.spec.volume, restore.spec.pod.namespace_, restore.spec.pod.name),
+                 "delete its claim, or restore into another namespace");
+  }
+  return record(context, restore.metadata.name, {{std::string(kVolumeBegun), format_rfc3339(context.clock.now())}},
+                stop);
+}
+
 /// The members of the status of a success.
 Result<json::object> bring_back(const WorkContext& context, const velero::PodVolumeRestore& restore,
                                 const std::string& path, Work& work) {
@@ -104,6 +130,7 @@ Result<json::object> bring_back(const WorkContext& context, const velero::PodVol
   repo::RestoreOptions into;
   into.target = path;
   into.sparse = keep_holes(restore);
+  TRY(begin_volume(context, restore, path, stop));
   const repo::RestoreResult result = TRY(repo::restore(*repository, snapshot, into, work, stop));
   TRY(judge(result.errors));
   TRY(work.check());
@@ -111,15 +138,11 @@ Result<json::object> bring_back(const WorkContext& context, const velero::PodVol
   return json::object{{"progress", json::object{{"totalBytes", bytes}, {"bytesDone", bytes}}}};
 }
 
-Status record_data_complete(const WorkContext& context, const std::string& name, const std::string& waits,
-                            const std::stop_token& stop) {
-  json::object patch;
-  json::set(patch, {"metadata", "annotations", kDataComplete}, format_rfc3339(context.clock.now()));
-  json::set(patch, {"metadata", "annotations", kToldTo}, waits);
-  const Result<json::value> written = context.api.patch(kube::types::velero("podvolumerestores"), context.options.ns,
-                                                        name, kube::PatchKind::merge, patch, {}, stop);
-  if (!written) return written.error().in("record that the data is complete");
-  return {};
+/// True where the data was complete in an earlier life of this work. A volume in memory loses it with a reboot, and its
+/// pod waits again.
+Result<bool> has_its_data(const velero::PodVolumeRestore& restore, const std::string& path) {
+  if (restore.metadata.annotation(kDataComplete).empty()) return false;
+  return !TRY(volume_is_empty(path));
 }
 
 Result<json::object> restore_volume(const WorkContext& context, const velero::PodVolumeRestore& restore,
@@ -130,9 +153,13 @@ Result<json::object> restore_volume(const WorkContext& context, const velero::Po
     TRY(check_uploader(restore.spec.uploader_type));
     TRY(running_owner(context, name, work.stop()));
     json::object status;
-    if (restore.metadata.annotation(kDataComplete).empty()) {
+    if (!TRY(has_its_data(restore, path))) {
       status = TRY(bring_back(context, restore, path, work));
-      TRY(record_data_complete(context, restore.metadata.name, place.waits, work.stop()));
+      // The record must not outlive the data in a power cut.
+      TRY(sync_volume(path));
+      const std::string now = format_rfc3339(context.clock.now());
+      TRY(record(context, restore.metadata.name,
+                 {{std::string(kDataComplete), now}, {std::string(kToldTo), place.waits}}, work.stop()));
     }
     TRY(mark_restored(path, name.owner_uid));
     return status;

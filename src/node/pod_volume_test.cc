@@ -122,10 +122,47 @@ TEST_F(PodVolumeTest, ARestoreUnderFaultsTellsThePodAndTheNextOneWorks) {
     EXPECT_FALSE(marks.restored) << n;
     EXPECT_FALSE(marks.failure.value_or("").empty()) << n;
     fault_->reset();
+    fs::remove_all(target);  // a new claim
+    fs::create_directories(target);
     EXPECT_EQ(restore(name + "-again", name, id), "Completed") << n;
     EXPECT_TRUE(read_marks(target, "r1-uid")->restored);
     EXPECT_EQ(*read_file(target + "/file"), "content");
   }
+}
+
+TEST_F(PodVolumeTest, AVolumeThatHoldsDataIsRefusedAndLeftAsItIs) {
+  write(add_pod("web") + "/file", "of the backup");
+  ASSERT_EQ(back_up("b", "web"), "Completed");
+  const std::string id = snapshot_of("b");
+  const std::string used = add_pod("used");
+  write(used + "/newer", "of the application");
+  EXPECT_EQ(restore("r-used", "used", id), "Failed");
+  EXPECT_THAT(message_of("podvolumerestores", "r-used"), HasSubstr("volume data of pod app/used holds data already"));
+  EXPECT_EQ(*read_file(used + "/newer"), "of the application");
+  EXPECT_FALSE(fs::exists(used + "/file"));
+  EXPECT_THAT(read_marks(used, "r1-uid")->failure.value_or(""), HasSubstr("holds data already"));
+
+  const std::string fresh = add_pod("fresh");
+  fs::create_directories(fresh + "/lost+found");
+  fs::create_directories(fresh + "/.velero");
+  EXPECT_EQ(restore("r-fresh", "fresh", id), "Completed");
+  EXPECT_EQ(*read_file(fresh + "/file"), "of the backup");
+}
+
+TEST_F(PodVolumeTest, AVolumeThatLostItsDataWithARebootIsFilledAgain) {
+  write(add_pod("web") + "/file", "content");
+  ASSERT_EQ(back_up("b", "web"), "Completed");
+  const std::string target = add_pod("memory");
+  ASSERT_EQ(restore("r", "memory", snapshot_of("b")), "Completed");
+  auto decoded = velero::decode<velero::PodVolumeRestore>(object("podvolumerestores", "r"));
+  EXPECT_FALSE(decoded->metadata.annotation("holdfast.dev/data-complete").empty());
+  // The agent died before it wrote the end, the node with it, and the volume was in memory.
+  fs::remove_all(target);
+  fs::create_directories(target);
+  set_phase("podvolumerestores", "r", "InProgress");
+  EXPECT_TRUE(run_pod_volume_restore(context_, *decoded, {"InProgress"}, {}).ok());
+  EXPECT_EQ(phase_of("podvolumerestores", "r"), "Completed");
+  EXPECT_EQ(*read_file(target + "/file"), "content");
 }
 
 TEST_F(PodVolumeTest, ABackupThatIsCancelledInTheMiddleMakesNoSnapshot) {
