@@ -157,7 +157,9 @@ TEST_F(RestoreControllerTest, AScheduleMeansTheNewestBackupThoughOnlyTheOldestIs
 
 TEST_F(RestoreControllerTest, ALocationThatCannotBeListedKeepsTheNewestUnknown) {
   back_up_location();
-  make_location("far", directory.path() + "/nosuch", ", credential: {name: nosuch, key: cloud}");
+  api.seed_yaml(
+      "{apiVersion: velero.io/v1, kind: BackupStorageLocation, metadata: {name: far, namespace: velero}, spec: "
+      "{provider: nosuch, objectStorage: {bucket: b}}}");
   const auto done = restore("r", "{scheduleName: s}");
   EXPECT_EQ(done.status.phase, "FailedValidation");
   EXPECT_THAT(done.status.validation_errors, Contains(HasSubstr("backup location far")));
@@ -322,11 +324,12 @@ void settle_pod(kube::FakeApi& api, const std::string& host_pods, const json::va
                *json::parse(R"({"spec":{"volumeName":"pv-)" + claim + "\"}}"))
         .ok();
   }
-  (void)api
-      .patch(kube::types::pods(), ns, json::string_at(pod, {"metadata", "name"}), kube::PatchKind::merge,
-             *json::parse(R"({"spec":{"nodeName":"n1"},"status":{"initContainerStatuses":
-                 [{"name":"restore-wait","state":{"running":{}}}]}})"))
-      .ok();
+  const std::string name = json::string_at(pod, {"metadata", "name"});
+  const json::value bound = *json::parse(R"({"spec":{"nodeName":"n1"}})");
+  const json::value status =
+      *json::parse(R"({"status":{"initContainerStatuses":[{"name":"restore-wait","state":{"running":{}}}]}})");
+  EXPECT_TRUE(api.patch(kube::types::pods(), ns, name, kube::PatchKind::merge, bound).ok());
+  EXPECT_TRUE(api.patch(kube::types::pods(), ns, name, kube::PatchKind::merge, status, {.subresource = "status"}).ok());
 }
 
 TEST_F(RestoreControllerTest, VolumesThatKopiaWroteAreRefusedByNameAndNoPodWaitsOn) {
@@ -340,6 +343,7 @@ TEST_F(RestoreControllerTest, VolumesThatKopiaWroteAreRefusedByNameAndNoPodWaits
     node::AgentOptions own;
     own.work.node = "n1";
     own.work.host_pods = node.path();
+    own.work.mounted = [](const std::string&) -> Result<bool> { return true; };
     own.wait_look = std::chrono::milliseconds(5);
     EXPECT_TRUE(node::run_agent(api, system_clock(), log::Logger(lines), metrics, own, stop).ok());
   });
