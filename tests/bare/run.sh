@@ -77,7 +77,11 @@ cd /root/holdfast
 exec "$@"
 SH
 )
-status=0
+# unshare passes no signal on; with its end the namespace ends.
+trap 'kill -KILL "$child"' INT TERM
 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" CI="${CI:-}" \
-  unshare --mount --pid --fork --kill-child bash -c "$inside" bash "$root" "$@" || status=$?
+  unshare --mount --pid --fork --kill-child bash -c "$inside" bash "$root" "$@" &
+child=$!
+status=0
+wait "$child" || status=$?
 exit "$status"
