@@ -108,6 +108,23 @@ TEST_F(KubectlPeer, AppliesChangesAndDeletesAnApplication) {
   has(run({"get", "all"}), "No resources found");
 }
 
+// All that Debian's kubectl 1.20 is asked for: its apply validates with an OpenAPI v2 document, its namespaces are
+// written in protobuf.
+TEST_F(KubectlPeer, ReadsAndDeletes) {
+  has(run({"create", "--validate=false", "-f", "-"}, kApplication), "deployment.apps/web created");
+  has(run({"get", "all"}), "deployment.apps/web   0/2");
+  has(run({"get", "deploy,svc,cm", "-o", "wide"}), "10.96.");
+  has(run({"get", "configmap", "settings", "-o", "jsonpath={.data.color}"}), "red");
+  has(run({"get", "deploy", "web", "-o", "yaml"}), "replicas: 2");
+  has(run({"get", "cm", "-l", "app=web", "-o", "name"}), "configmap/settings");
+  has(run({"describe", "deployment", "web"}), "localhost/web:1");
+  has(run({"describe", "cm", "settings"}), "red");
+  has(run({"get", "ns"}), "kube-system");
+  has(run({"get", "cm", "absent"}, {}, 1), "NotFound");
+  has(run({"delete", "deployment/web", "service/web"}), "deployment.apps \"web\" deleted");
+  has(run({"get", "all"}), "No resources found");
+}
+
 TEST_F(KubectlPeer, ExplainsItself) {
   has(run({"version"}), "v1.33.0+holdfast");
   has(run({"api-resources"}), "deploymentconfigs");
