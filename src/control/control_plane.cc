@@ -36,7 +36,7 @@ class ControlPlane {
         server_status_(context),
         repositories_(context) {}
 
-  Status run(std::stop_token stop) {
+  Status run(std::stop_token stop, const std::function<void(bool)>& on_ready) {
     TRY(backups_.take_over(stop).in("take over backups"));
     TRY(restores_.take_over(stop).in("take over restores"));
     add<velero::BackupStorageLocation>(
@@ -60,6 +60,7 @@ class ControlPlane {
     for (auto& loop : loops_) loop->controller.start();
     for (auto& loop : loops_) loop->informer.start();
     for (auto& loop : loops_) TRY(loop->informer.wait_until_synced(stop, kSyncLimit));
+    on_ready(true);
     context_.log.info("controllers run", {{"namespace", context_.options.ns}});
     while (context_.clock.sleep(stop, std::chrono::hours(1))) {
     }
@@ -149,8 +150,13 @@ Status run_control_plane(kube::Api& api, Clock& clock, log::Logger log, metrics:
   lease.clock = &clock;
   lease.log = log;
   kube::LeaderElection election(api, lease);
-  return election.run(std::move(stop),
-                      [&](std::stop_token leading) { return ControlPlane(context).run(std::move(leading)); });
+  leadership.on_ready(true);
+  return election.run(std::move(stop), [&](std::stop_token leading) -> Status {
+    leadership.on_ready(false);
+    // One may have been started while this process stood by.
+    TRY(refuse_beside_velero(api, options.ns, leading));
+    return ControlPlane(context).run(std::move(leading), leadership.on_ready);
+  });
 }
 
 }  // namespace holdfast::control

@@ -83,7 +83,7 @@ json::object controller_deployment(const Options& options) {
       {"env", environment()},
       {"ports", json::array{json::object{{"name", "metrics"}, {"containerPort", 8085}}}},
       {"readinessProbe",
-       json::object{{"httpGet", json::object{{"path", "/healthz"}, {"port", 8085}}}, {"periodSeconds", 2}}},
+       json::object{{"httpGet", json::object{{"path", "/readyz"}, {"port", 8085}}}, {"periodSeconds", 2}}},
       {"resources", resources(options.controller_resources)},
       {"volumeMounts", std::move(mounts)}};
   json::object pod{{"serviceAccountName", kControllerAccount},
