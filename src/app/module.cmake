@@ -16,6 +16,7 @@ holdfast_module(app
     cli/install.cc
     cli/kit.cc
     cli/kit_command.cc
+    cli/metrics_endpoint.cc
     cli/node_agent.cc
     cli/output.cc
     cli/password_use.cc

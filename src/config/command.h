@@ -35,6 +35,11 @@ enum class Kind {
   map,       ///< key=value, repeatable and comma-separated
 };
 
+class Arguments;
+/// What may be typed where a value is wanted, for completion; the arguments are those typed so far. Never fails: what
+/// cannot be asked has no candidates.
+using Candidates = std::function<std::vector<std::string>(const Arguments&)>;
+
 struct Option {
   std::string name;  ///< long name, without dashes
   Kind kind = Kind::text;
@@ -46,6 +51,7 @@ struct Option {
   std::vector<std::string> choices = {};    ///< where not empty, the only values taken
   std::vector<std::string> old_names = {};  ///< taken as well, not shown
   bool secret = false;                      ///< never shown with its value
+  Candidates candidates = {};               ///< where there are no choices
 };
 
 struct Positional {
@@ -53,6 +59,7 @@ struct Positional {
   std::string help;
   bool required = true;
   bool repeated = false;  ///< takes all the rest; only for the last
+  Candidates candidates = {};
 };
 
 /// What the parser found.
@@ -123,10 +130,12 @@ struct Parsed {
 [[nodiscard]] std::string markdown(const Command& root);
 /// Completion script for "bash", "zsh" or "fish", which asks the program's hidden command `__complete`.
 [[nodiscard]] Result<std::string> completion_script(std::string_view shell, std::string_view program);
-/// What may follow those words (the last one is being typed).
-[[nodiscard]] std::vector<std::string> completions(const Command& root, const std::vector<std::string>& words);
+/// What may follow those words (the last one is being typed): commands, options, the choices and candidates of values.
+[[nodiscard]] std::vector<std::string> completions(const Command& root, const std::vector<std::string>& words,
+                                                   const Environment& environment);
 
-/// Parses and runs: help to standard output, mistakes to standard error with exit code `usage_exit`.
+/// Parses and runs (`help WORDS` as `WORDS --help`): help to standard output, mistakes to standard error with exit code
+/// `usage_exit`.
 int run_main(const Command& root, int argc, const char* const* argv, int usage_exit = 1);
 
 }  // namespace holdfast::config

@@ -140,8 +140,25 @@ TEST(CommandLine, HelpNamesEverything) {
 }
 
 TEST(CommandLine, Completes) {
-  EXPECT_THAT(completions(sample(), {"ba"}), ElementsAre("backup"));
-  EXPECT_THAT(completions(sample(), {"backup", "create", "--inc"}), ElementsAre("--include-namespaces"));
+  const auto complete = [](const std::vector<std::string>& words) {
+    Command root = sample();
+    Command& create = root.subcommands[0].subcommands[0];
+    const Candidates names = [](const Arguments& arguments) {
+      return std::vector<std::string>{"one-of-" + arguments.text("namespace"), "two"};
+    };
+    create.positionals[0].candidates = names;
+    create.options.push_back({.name = "like", .help = "another", .candidates = names});
+    return completions(root, words, [](const std::string&) { return std::nullopt; });
+  };
+  EXPECT_THAT(complete({"ba"}), ElementsAre("backup"));
+  EXPECT_THAT(complete({"backup", "create", "--inc"}), ElementsAre("--include-namespaces"));
+  EXPECT_THAT(complete({"backup", "create", "-o", ""}), ElementsAre("table", "json", "yaml"));
+  EXPECT_THAT(complete({"backup", "create", "--output", "j"}), ElementsAre("json"));
+  EXPECT_THAT(complete({"-n", "dr", "backup", "create", ""}), ElementsAre("one-of-dr", "two"));
+  EXPECT_THAT(complete({"backup", "create", "--wait", "o"}), ElementsAre("one-of-velero"));
+  EXPECT_THAT(complete({"backup", "create", "b1", "--like", "t"}), ElementsAre("two"));
+  EXPECT_THAT(complete({"backup", "create", "b1", ""}), ElementsAre());
+  EXPECT_THAT(complete({"backup", "create", "--workers", "x", ""}), ElementsAre());
   EXPECT_TRUE(completion_script("bash", "holdfast").ok());
   EXPECT_TRUE(completion_script("tcsh", "holdfast").is(ErrorCode::invalid));
 }

@@ -157,40 +157,112 @@ Result<std::string> completion_script(std::string_view shell, std::string_view p
   return Error(ErrorCode::invalid, fmt::format("no completion for the shell \"{}\"", shell), "use bash, zsh or fish");
 }
 
-std::vector<std::string> completions(const Command& root, const std::vector<std::string>& words) {
-  const Command* command = &root;
-  std::vector<const Command*> chain = {command};
-  for (size_t i = 0; i + 1 < words.size(); ++i) {
-    if (const Command* next = child_named(*command, words[i])) {
-      command = next;
-      chain.push_back(command);
+namespace {
+
+/// A line that is being typed.
+struct Line {
+  std::vector<const Command*> chain;  ///< from the root
+  const Option* wanted = nullptr;     ///< the option whose value is being typed
+  size_t positionals = 0;             ///< complete ones
+};
+
+const Option* option_named(const std::vector<const Command*>& chain, std::string_view word) {
+  for (const Command* command : chain) {
+    for (const Option& option : command->options) {
+      if (word == "--" + option.name || (option.letter != 0 && word == std::string{'-', option.letter})) return &option;
+      for (const std::string& old : option.old_names) {
+        if (word == "--" + old) return &option;
+      }
     }
   }
+  return nullptr;
+}
+
+Line line_of(const Command& root, const std::vector<std::string>& words) {
+  Line out;
+  out.chain = {&root};
+  for (size_t i = 0; i + 1 < words.size(); ++i) {
+    const std::string& word = words[i];
+    out.wanted = nullptr;
+    if (word.starts_with('-') && word.size() > 1) {
+      const Option* option = option_named(out.chain, word);
+      if (option == nullptr || option->kind == Kind::boolean || word.find('=') != std::string::npos) continue;
+      if (i + 2 == words.size()) out.wanted = option;
+      ++i;
+    } else if (const Command* next = out.positionals == 0 ? child_named(*out.chain.back(), word) : nullptr) {
+      out.chain.push_back(next);
+    } else {
+      ++out.positionals;
+    }
+  }
+  return out;
+}
+
+/// The values so far; nothing where the line cannot be read yet.
+std::optional<Arguments> arguments_so_far(const Command& root, std::vector<std::string> words,
+                                          const Environment& environment, const Option* wanted) {
+  if (!words.empty()) words.pop_back();
+  if (wanted != nullptr && !words.empty()) words.pop_back();
+  // Help is shown for a line that is not complete.
+  words.insert(words.begin(), "--help");
+  Result<Parsed> parsed = parse(root, words, environment);
+  if (!parsed) return std::nullopt;
+  return std::move(parsed->arguments);
+}
+
+}  // namespace
+
+std::vector<std::string> completions(const Command& root, const std::vector<std::string>& words,
+                                     const Environment& environment) {
+  const Line line = line_of(root, words);
+  const Command* command = line.chain.back();
   const std::string typed = words.empty() ? "" : words.back();
   std::vector<std::string> out;
-  const auto offer = [&](const std::string& word) {
-    if (word.starts_with(typed)) out.push_back(word);
-  };
-  if (typed.starts_with('-')) {
-    for (const Command* level : chain) {
-      for (const Option& option : level->options) offer("--" + option.name);
+  const auto offer = [&](const std::vector<std::string>& all) {
+    for (const std::string& word : all) {
+      if (word.starts_with(typed)) out.push_back(word);
     }
-    offer("--help");
+  };
+  const auto offer_candidates = [&](const Candidates& candidates) {
+    if (!candidates) return;
+    if (const auto arguments = arguments_so_far(root, words, environment, line.wanted)) offer(candidates(*arguments));
+  };
+  if (line.wanted != nullptr) {
+    offer(line.wanted->choices);
+    offer_candidates(line.wanted->candidates);
+    return out;
+  }
+  if (typed.starts_with('-')) {
+    for (const Command* level : line.chain) {
+      for (const Option& option : level->options) offer({"--" + option.name});
+    }
+    offer({"--help"});
     return out;
   }
   for (const Command& sub : command->subcommands) {
-    if (!sub.hidden) offer(sub.name);
+    if (!sub.hidden) offer({sub.name});
+  }
+  if (command->positionals.empty()) return out;
+  const Positional& last = command->positionals.back();
+  if (line.positionals < command->positionals.size()) {
+    offer_candidates(command->positionals[line.positionals].candidates);
+  } else if (last.repeated) {
+    offer_candidates(last.candidates);
   }
   return out;
 }
 
 int run_main(const Command& root, int argc, const char* const* argv, int usage_exit) {
-  const std::vector<std::string> words(argv + 1, argv + argc);
+  std::vector<std::string> words(argv + 1, argv + argc);
   if (!words.empty() && words.front() == "__complete") {
     std::vector<std::string> rest(words.begin() + 1, words.end());
     if (!rest.empty() && rest.front() == "--") rest.erase(rest.begin());
-    for (const std::string& word : completions(root, rest)) fmt::print("{}\n", word);
+    for (const std::string& word : completions(root, rest, process_environment())) fmt::print("{}\n", word);
     return 0;
+  }
+  if (!words.empty() && words.front() == "help" && child_named(root, "help") == nullptr) {
+    words.erase(words.begin());
+    words.emplace_back("--help");
   }
   const Result<Parsed> parsed = parse(root, words, process_environment());
   if (!parsed) {

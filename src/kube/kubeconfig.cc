@@ -241,6 +241,10 @@ Result<ClusterAccess> load_kubeconfig(const std::vector<std::string>& paths, con
   for (const std::string& path : paths) {
     Result<std::string> text = read_file(path, size_t{16} << 20);
     if (text.is(ErrorCode::not_found) && paths.size() > 1) continue;
+    if (text.is(ErrorCode::not_found)) {
+      return Error(ErrorCode::not_found, fmt::format("kubeconfig: there is no file {}", path),
+                   "name one with --kubeconfig or KUBECONFIG");
+    }
     const std::string content = TRY(std::move(text).in("kubeconfig"));
     files.push_back(TRY(parse_kubeconfig(content, path)));
   }

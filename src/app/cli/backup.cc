@@ -52,8 +52,8 @@ Result<int> create(const Surroundings& surroundings, const config::Arguments& ar
   const velero::Backup backup = TRY(backup_object(surroundings, cluster, arguments));
   const std::string& name = backup.metadata.name;
   TRY(check_name(name));
-  if (const auto format = output_format(arguments); format && *format != Format::table) {
-    surroundings.out(new_object_text(*format, backup));
+  if (const auto format = output_format(arguments); format) {
+    surroundings.out(new_object_text(*format, surroundings.clock->now(), backup));
     return 0;
   }
   if (!backup.spec.storage_location.empty())
@@ -108,7 +108,10 @@ Result<int> remove(const Surroundings& surroundings, const config::Arguments& ar
 
 config::Command backup_create_command(const Surroundings& surroundings) {
   std::vector<config::Option> options = backup_options();
-  options.push_back({.name = "from-schedule", .help = "take the template of this schedule", .value_name = "NAME"});
+  options.push_back({.name = "from-schedule",
+                     .help = "take the template of this schedule",
+                     .value_name = "NAME",
+                     .candidates = names_of<velero::Schedule>(surroundings)});
   options.push_back(
       {.name = "wait", .kind = config::Kind::boolean, .help = "return when the backup has ended", .letter = 'w'});
   return {.name = "create",
@@ -127,7 +130,7 @@ config::Command backup_get_command(const Surroundings& surroundings) {
           .summary = "List backups",
           .examples = {"holdfast backup get", "holdfast backup get nightly -o json"},
           .options = get_options(),
-          .positionals = {{"NAME", "only these", false, true}},
+          .positionals = {{"NAME", "only these", false, true, names_of<velero::Backup>(surroundings)}},
           .run = runs(surroundings, get_verb<velero::Backup>)};
 }
 
@@ -137,13 +140,15 @@ config::Command backup_delete_command(const Surroundings& surroundings) {
           .examples = {"holdfast backup delete nightly --confirm",
                        "holdfast backup delete --selector velero.io/schedule-name=shop-hourly"},
           .options = selection_options("delete", "backups", Confirm::yes),
-          .positionals = {{"NAME", "backups to delete", false, true}},
+          .positionals = {{"NAME", "backups to delete", false, true, names_of<velero::Backup>(surroundings)}},
           .run = runs(surroundings, remove)};
 }
 
 config::Command backup_command(const Surroundings& surroundings) {
   return {.name = "backup",
           .summary = "Work with backups",
+          .examples = {"holdfast backup create b1 --include-namespaces shop --wait", "holdfast backup get",
+                       "holdfast backup describe b1 --details"},
           .subcommands = {backup_create_command(surroundings), backup_get_command(surroundings),
                           backup_describe_command(surroundings), backup_logs_command(surroundings),
                           backup_download_command(surroundings), backup_delete_command(surroundings)},

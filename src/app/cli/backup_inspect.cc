@@ -111,12 +111,13 @@ config::Command backup_describe_command(const Surroundings& surroundings) {
                      .fallback = "plaintext",
                      .letter = 'o',
                      .choices = {"plaintext", "json"}});
-  return {.name = "describe",
-          .summary = "Show what a backup holds and how it went",
-          .examples = {"holdfast backup describe nightly --details"},
-          .options = std::move(options),
-          .positionals = {{"NAME", "backups to describe; none: all", false, true}},
-          .run = runs(surroundings, describe)};
+  return {
+      .name = "describe",
+      .summary = "Show what a backup holds and how it went",
+      .examples = {"holdfast backup describe nightly --details"},
+      .options = std::move(options),
+      .positionals = {{"NAME", "backups to describe; none: all", false, true, names_of<velero::Backup>(surroundings)}},
+      .run = runs(surroundings, describe)};
 }
 
 config::Command backup_logs_command(const Surroundings& surroundings) {
@@ -124,7 +125,7 @@ config::Command backup_logs_command(const Surroundings& surroundings) {
           .summary = "Print the log of a backup",
           .examples = {"holdfast backup logs nightly"},
           .options = download_options(),
-          .positionals = {{"BACKUP", "name of the backup"}},
+          .positionals = {{"BACKUP", "name of the backup", true, false, names_of<velero::Backup>(surroundings)}},
           .run = runs(surroundings, logs)};
 }
 
@@ -136,7 +137,7 @@ config::Command backup_download_command(const Surroundings& surroundings) {
           .summary = "Fetch the objects of a backup as a tarball",
           .examples = {"holdfast backup download nightly -o nightly.tar.gz"},
           .options = std::move(options),
-          .positionals = {{"NAME", "name of the backup"}},
+          .positionals = {{"NAME", "name of the backup", true, false, names_of<velero::Backup>(surroundings)}},
           .run = runs(surroundings, fetch_contents)};
 }
 

@@ -93,8 +93,8 @@ Result<int> create(const Surroundings& surroundings, const config::Arguments& ar
   const Cluster cluster = TRY(open_cluster(surroundings, arguments));
   const BackupStorageLocation location = TRY(location_object(cluster, arguments));
   const std::string& name = location.metadata.name;
-  if (const auto format = output_format(arguments); format && *format != Format::table) {
-    surroundings.out(new_object_text(*format, location));
+  if (const auto format = output_format(arguments); format) {
+    surroundings.out(new_object_text(*format, surroundings.clock->now(), location));
     return 0;
   }
   if (location.spec.is_default) TRY(clear_other_defaults(cluster, name));
@@ -222,7 +222,7 @@ config::Command backup_location_get_command(const Surroundings& surroundings) {
           .summary = "List backup locations",
           .examples = {"holdfast backup-location get"},
           .options = std::move(options),
-          .positionals = {{"NAME", "only these", false, true}},
+          .positionals = {{"NAME", "only these", false, true, names_of<velero::BackupStorageLocation>(surroundings)}},
           .run = runs(surroundings, get)};
 }
 
@@ -231,7 +231,8 @@ config::Command backup_location_delete_command(const Surroundings& surroundings)
           .summary = "Forget backup locations; what is in the bucket stays",
           .examples = {"holdfast backup-location delete old --confirm"},
           .options = selection_options("delete", "backup locations", Confirm::yes),
-          .positionals = {{"NAME", "locations to delete", false, true}},
+          .positionals = {{"NAME", "locations to delete", false, true,
+                           names_of<velero::BackupStorageLocation>(surroundings)}},
           .run = runs(surroundings, remove)};
 }
 
@@ -243,10 +244,12 @@ config::Command backup_location_command(const Surroundings& surroundings) {
       .options = {{.name = "default", .kind = Kind::boolean, .help = "backups that name no location go here"},
                   credential_option(),
                   certificate_option()},
-      .positionals = {{"NAME", "name of the location"}},
+      .positionals = {{"NAME", "name of the location", true, false,
+                       names_of<velero::BackupStorageLocation>(surroundings)}},
       .run = runs(surroundings, set)};
   return {.name = "backup-location",
           .summary = "Work with the places where backups are kept",
+          .examples = {"holdfast backup-location get", "holdfast backup-location create dr --from-kit site-a.kit"},
           .subcommands = {backup_location_create_command(surroundings), backup_location_get_command(surroundings),
                           std::move(set_command), backup_location_delete_command(surroundings)},
           .aliases = {"backup-locations"}};

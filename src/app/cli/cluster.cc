@@ -28,9 +28,9 @@ Error plainly(const Error& error, const kube::ResourceType& type, const std::str
   return Error(error.code(), error.message().substr(at), error.hint());
 }
 
-Result<Cluster> open_cluster(const Surroundings& surroundings, const config::Arguments& arguments) {
+Result<Cluster> open_cluster(const Surroundings& surroundings, const config::Arguments& arguments, Duration patience) {
   std::shared_ptr<kube::Api> api =
-      TRY(surroundings.open({arguments.text("kubeconfig"), arguments.text("kubecontext")}));
+      TRY(surroundings.open({arguments.text("kubeconfig"), arguments.text("kubecontext"), patience}));
   return Cluster{std::move(api), arguments.text("namespace")};
 }
 

@@ -17,7 +17,11 @@ struct Cluster {
   std::shared_ptr<kube::Api> api;
   std::string ns;
 };
-[[nodiscard]] Result<Cluster> open_cluster(const Surroundings& surroundings, const config::Arguments& arguments);
+/// How long a verb, and a process that serves, tries to reach an API server that does not answer.
+inline constexpr Duration kVerbPatience = std::chrono::seconds(4);
+inline constexpr Duration kServerPatience = std::chrono::seconds(30);
+[[nodiscard]] Result<Cluster> open_cluster(const Surroundings& surroundings, const config::Arguments& arguments,
+                                           Duration patience = kVerbPatience);
 
 /// The plural of a velero.io type.
 template <class T>
@@ -93,6 +97,19 @@ template <class T>
   std::vector<T> out;
   for (const std::string& name : names) out.push_back(TRY(get_object<T>(cluster, name)));
   return out;
+}
+/// The names of all objects of the type, for completion; none where the cluster does not answer soon.
+template <class T>
+[[nodiscard]] config::Candidates names_of(const Surroundings& surroundings) {
+  return [&surroundings](const config::Arguments& arguments) {
+    std::vector<std::string> names;
+    const Result<Cluster> cluster = open_cluster(surroundings, arguments, std::chrono::seconds(1));
+    if (!cluster) return names;
+    const Result<std::vector<T>> objects = list_objects<T>(*cluster);
+    if (!objects) return names;
+    for (const T& object : *objects) names.push_back(object.metadata.name);
+    return names;
+  };
 }
 template <class T>
 [[nodiscard]] Result<T> create_object(const Cluster& cluster, const T& object) {

@@ -2,17 +2,17 @@
 // which a client reads a file of a backup location through the controller's pod where the store cannot sign URLs.
 #include <fmt/format.h>
 
-#include <csignal>
+#include <atomic>
 #include <cstdio>
-#include <thread>
 
 #include "app/cli/cluster.h"
 #include "app/cli/commands.h"
-#include "app/version.h"
+#include "app/cli/metrics_endpoint.h"
+#include "app/cli/signals.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "control/control_plane.h"
 #include "kube/lease.h"
-#include "net/http_server.h"
 
 namespace holdfast::app {
 
@@ -29,7 +29,7 @@ control::ControlOptions options_from(const config::Arguments& arguments, const s
   control::ControlOptions options;
   options.ns = ns;
   options.site = arguments.text("site");
-  options.version = kVersion;
+  options.version = program_version();
   options.spill_directory = arguments.text("scratch-dir");
   options.default_location = arguments.text("default-backup-storage-location");
   options.default_volumes_to_fs_backup = arguments.boolean("default-volumes-to-fs-backup");
@@ -55,38 +55,14 @@ Result<std::string> cluster_id(kube::Api& api, const std::string& ns) {
 }
 
 Status serve(const config::Arguments& arguments) {
+  const EndSignals end;
   const log::Level level = TRY(log::parse_level(arguments.text("log-level")));
   const log::Format format = TRY(log::parse_format(arguments.text("log-format")));
   const log::Logger log(log::descriptor_sink(2, level, format));
-  const Cluster cluster = TRY(open_cluster(process_surroundings(), arguments));
+  const Cluster cluster = TRY(open_cluster(process_surroundings(), arguments, kServerPatience));
   metrics::Registry metrics;
-  const std::vector<std::string> where = split(arguments.text("metrics-address"), ':');
-  if (where.size() != 2) return Error(ErrorCode::invalid, "--metrics-address: write it like 0.0.0.0:8085 or :8085");
-  net::ServerOptions listen;
-  listen.address = where[0].empty() ? "0.0.0.0" : where[0];
-  listen.port = static_cast<uint16_t>(TRY(parse_int(where[1])));
-  const auto server =
-      TRY(net::HttpServer::start(listen, [&](const net::ServerRequest& request, net::Responder& responder) {
-        const net::Headers text{{"Content-Type", "text/plain; version=0.0.4"}};
-        if (request.path == "/metrics") {
-          static_cast<void>(responder.reply(200, text, metrics.render()));
-        } else if (request.path == "/healthz") {
-          static_cast<void>(responder.reply(200, text, "ok\n"));
-        } else {
-          static_cast<void>(responder.reply(404, text, request.path + " is not served here\n"));
-        }
-      }));
-  std::stop_source stop;
-  std::jthread signals([&](const std::stop_token& over) {
-    sigset_t ends;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGINT);
-    const timespec tick{0, 200'000'000};
-    while (!over.stop_requested()) {
-      if (::sigtimedwait(&ends, nullptr, &tick) > 0) stop.request_stop();
-    }
-  });
+  std::atomic<bool> ready = false;
+  const auto server = TRY(serve_metrics(arguments.text("metrics-address"), metrics, [&] { return ready.load(); }));
   control::LeadershipOptions leadership;
   leadership.identity = kube::unique_identity(arguments.text("pod-name"));
   leadership.lease_duration = arguments.duration("lease-duration");
@@ -95,25 +71,19 @@ Status serve(const config::Arguments& arguments) {
   control::ControlOptions options = options_from(arguments, cluster.ns);
   if (options.site.empty()) options.site = TRY(cluster_id(*cluster.api, cluster.ns));
   const Status status =
-      control::run_control_plane(*cluster.api, system_clock(), log, metrics, options, leadership, stop.get_token());
-  if (status.is(ErrorCode::cancelled) || stop.stop_requested()) return {};
+      control::run_control_plane(*cluster.api, system_clock(), log, metrics, options, leadership, end.token());
+  if (status.is(ErrorCode::cancelled) || end.token().stop_requested()) return {};
   return status;
 }
 
 int controller(const config::Arguments& arguments) {
-  // Waited for by a thread of its own: every other thread must have it blocked from the start.
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGTERM);
-  sigaddset(&ends, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   const Status status = serve(arguments);
   return status.ok() ? 0 : fail("controller", status.error());
 }
 
 Status print_object(const config::Arguments& arguments) {
   const auto part = static_cast<uint64_t>(arguments.number("length"));
-  const Cluster cluster = TRY(open_cluster(process_surroundings(), arguments));
+  const Cluster cluster = TRY(open_cluster(process_surroundings(), arguments, kServerPatience));
   const location::Location location = TRY(location::open_location(*cluster.api, cluster.ns, arguments.positional(0)));
   const std::string key = arguments.positional(1);
   const objstore::ObjectMeta meta = TRY(location.store->head(key));
@@ -187,9 +157,9 @@ config::Command controller_command() {
        .fallback = "16"},
       {.name = "restore-helper-image",
        .help = "image of the init container that waits for volumes",
-       .fallback = std::string("localhost/holdfast:") + kVersion},
+       .fallback = fmt::format("localhost/holdfast:{}", program_version())},
       {.name = "scratch-dir", .help = "directory for tarballs on their way", .fallback = "/tmp"},
-      {.name = "metrics-address", .help = "address of /metrics and /healthz", .fallback = ":8085"},
+      {.name = "metrics-address", .help = "address of /metrics, /healthz and /readyz", .fallback = ":8085"},
       {.name = "log-level",
        .help = "least level that is logged",
        .fallback = "info",

@@ -74,6 +74,7 @@ config::Command kit_command(const Surroundings& surroundings) {
   return {
       .name = "kit",
       .summary = "Work with the recovery kit: what another site needs when this one is lost",
+      .examples = {"holdfast kit export site-a.kit", "holdfast kit import site-a.kit"},
       .subcommands = {kit_verb(surroundings, "export",
                                "Write locations, credentials and repository passwords to a file", export_kit),
                       kit_verb(surroundings, "check", "Say whether a kit is complete", check_kit), std::move(import)}};

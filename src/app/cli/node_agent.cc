@@ -1,11 +1,8 @@
 // `holdfast node-agent`: the agent of one node, as the DaemonSet runs it.
-#include <fmt/format.h>
-
 #include "app/cli/cluster.h"
 #include "app/cli/commands.h"
+#include "app/cli/metrics_endpoint.h"
 #include "app/cli/signals.h"
-#include "base/text.h"
-#include "net/http_server.h"
 #include "node/agent.h"
 
 namespace holdfast::app {
@@ -14,37 +11,12 @@ namespace {
 
 using config::Kind;
 
-Result<net::ServerOptions> listen_at(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  const Result<int64_t> port =
-      colon == std::string::npos ? Result<int64_t>(-1) : parse_int(std::string_view(address).substr(colon + 1));
-  if (!port || *port < 0 || *port > 65535) {
-    return Error(ErrorCode::invalid, fmt::format("--metrics-address {}: write it like :8085 or 0.0.0.0:8085", address));
-  }
-  net::ServerOptions out;
-  out.address = colon == 0 ? "0.0.0.0" : address.substr(0, colon);
-  out.port = static_cast<uint16_t>(*port);
-  return out;
-}
-
-void answer(const metrics::Registry& metrics, const net::ServerRequest& request, net::Responder& responder) {
-  const net::Headers text{{"Content-Type", "text/plain; version=0.0.4"}};
-  // A peer that has gone needs no answer.
-  if (request.path == "/metrics") {
-    static_cast<void>(responder.reply(200, text, metrics.render()));
-  } else if (request.path == "/healthz") {
-    static_cast<void>(responder.reply(200, text, "ok\n"));
-  } else {
-    static_cast<void>(responder.reply(404, text, request.path + " is not served here\n"));
-  }
-}
-
 Result<int> serve(const Surroundings& surroundings, const config::Arguments& arguments) {
   const EndSignals end;
   const log::Level level = TRY(log::parse_level(arguments.text("log-level")));
   const log::Format format = TRY(log::parse_format(arguments.text("log-format")));
   const log::Logger log(log::descriptor_sink(2, level, format));
-  const Cluster cluster = TRY(open_cluster(surroundings, arguments));
+  const Cluster cluster = TRY(open_cluster(surroundings, arguments, kServerPatience));
   node::AgentOptions options;
   options.work.ns = cluster.ns;
   options.work.node = arguments.text("node-name");
@@ -55,9 +27,7 @@ Result<int> serve(const Surroundings& surroundings, const config::Arguments& arg
   options.memory = arguments.size("memory");
   options.workers = static_cast<size_t>(std::max<int64_t>(1, arguments.number("workers")));
   metrics::Registry metrics;
-  const std::unique_ptr<net::HttpServer> server = TRY(net::HttpServer::start(
-      TRY(listen_at(arguments.text("metrics-address"))),
-      [&](const net::ServerRequest& request, net::Responder& responder) { answer(metrics, request, responder); }));
+  const auto server = TRY(serve_metrics(arguments.text("metrics-address"), metrics, [] { return true; }));
   const Status status = node::run_agent(*cluster.api, *surroundings.clock, log, metrics, options, end.token());
   if (!status && !end.token().stop_requested()) return status.error();
   log.info("node agent ends");
@@ -70,7 +40,9 @@ config::Command node_agent_command(const Surroundings& surroundings) {
   config::Command command;
   command.name = "node-agent";
   command.summary = "Back up and restore the volumes of one node's pods (what the DaemonSet starts)";
-  command.examples = {"holdfast " + command.name + " --help"};
+  command.examples = {
+      "# on a node, with the cluster's kubeconfig instead of a service account",
+      "holdfast node-agent --node-name node1 --host-pods /var/lib/kubelet/pods --kubeconfig admin.conf"};
   command.options = {
       {.name = "node-name", .help = "name of this node", .environment = "NODE_NAME"},
       {.name = "host-pods", .help = "where the kubelet's pods directory is mounted", .fallback = "/host_pods"},
@@ -80,7 +52,7 @@ config::Command node_agent_command(const Surroundings& surroundings) {
        .help = "directory for caches of repositories; empty: no cache",
        .environment = "VELERO_SCRATCH_DIR"},
       {.name = "progress-interval", .kind = Kind::duration, .help = "how often progress is written", .fallback = "5s"},
-      {.name = "metrics-address", .help = "address of /metrics and /healthz", .fallback = ":8085"},
+      {.name = "metrics-address", .help = "address of /metrics, /healthz and /readyz", .fallback = ":8085"},
       {.name = "log-level",
        .help = "least level that is logged",
        .fallback = "info",

@@ -100,7 +100,7 @@ std::vector<config::Option> label_options() {
 
 std::vector<config::Option> create_output_options() {
   std::vector<config::Option> out = label_options();
-  out.push_back(output_option("print the object as json or yaml instead of sending it"));
+  out.push_back(output_option("print the object as table, json or yaml instead of sending it"));
   return out;
 }
 

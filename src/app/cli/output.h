@@ -24,9 +24,10 @@ enum class Format { table, json, yaml };
 [[nodiscard]] json::value sorted(const json::value& v);
 /// With four spaces of indentation, as velero prints descriptions.
 [[nodiscard]] std::string wide_json(const json::value& v);
-/// An object that no server has seen yet: creationTimestamp null, status {}.
+/// An object that no server has seen yet: creationTimestamp null, status {}; or its line of a table.
 template <class T>
-[[nodiscard]] std::string new_object_text(Format format, T object) {
+[[nodiscard]] std::string new_object_text(Format format, Time now, T object) {
+  if (format == Format::table) return velero::table(std::vector<T>{object}, {now, false});
   if (!object.metadata.creation_timestamp) object.metadata.extra["creationTimestamp"] = nullptr;
   return object_text(format, encode(object));
 }

@@ -8,7 +8,7 @@ config::Command repo_get_command(const Surroundings& surroundings) {
           .summary = "List the repositories of volumes that an installation uses",
           .examples = {"holdfast repo get"},
           .options = get_options(),
-          .positionals = {{"NAME", "only these", false, true}},
+          .positionals = {{"NAME", "only these", false, true, names_of<velero::BackupRepository>(surroundings)}},
           .run = runs(surroundings, get_verb<velero::BackupRepository>)};
 }
 

@@ -115,8 +115,8 @@ Result<int> create(const Surroundings& surroundings, const config::Arguments& ar
   const Cluster cluster = TRY(open_cluster(surroundings, arguments));
   const Restore restore = TRY(restore_object(surroundings, cluster, arguments));
   const std::string& name = restore.metadata.name;
-  if (const auto format = output_format(arguments); format && *format != Format::table) {
-    surroundings.out(new_object_text(*format, restore));
+  if (const auto format = output_format(arguments); format) {
+    surroundings.out(new_object_text(*format, surroundings.clock->now(), restore));
     return 0;
   }
   TRY(create_object(cluster, restore));
@@ -156,10 +156,16 @@ Result<int> remove(const Surroundings& surroundings, const config::Arguments& ar
   return 0;
 }
 
-std::vector<config::Option> create_options() {
+std::vector<config::Option> create_options(const Surroundings& surroundings) {
   std::vector<config::Option> out{
-      {.name = "from-backup", .help = "backup to restore", .value_name = "NAME"},
-      {.name = "from-schedule", .help = "restore the newest completed backup of this schedule", .value_name = "NAME"},
+      {.name = "from-backup",
+       .help = "backup to restore",
+       .value_name = "NAME",
+       .candidates = names_of<velero::Backup>(surroundings)},
+      {.name = "from-schedule",
+       .help = "restore the newest completed backup of this schedule",
+       .value_name = "NAME",
+       .candidates = names_of<velero::Schedule>(surroundings)},
       {.name = "allow-partially-failed",
        .kind = Kind::boolean,
        .help = "with --from-schedule: partially failed backups count as well"},
@@ -204,7 +210,7 @@ config::Command restore_create_command(const Surroundings& surroundings) {
           .examples = {"holdfast restore create --from-backup nightly --wait",
                        "holdfast restore create --from-schedule shop-hourly --wait", "# beside the original",
                        "holdfast restore create try --from-backup nightly --namespace-mappings shop:shop-copy"},
-          .options = create_options(),
+          .options = create_options(surroundings),
           .positionals = {{"NAME", "name of the restore; the backup's with the time without it", false}},
           .run = runs(surroundings, create)};
 }
@@ -214,7 +220,7 @@ config::Command restore_get_command(const Surroundings& surroundings) {
           .summary = "List restores",
           .examples = {"holdfast restore get"},
           .options = get_options(),
-          .positionals = {{"NAME", "only these", false, true}},
+          .positionals = {{"NAME", "only these", false, true, names_of<velero::Restore>(surroundings)}},
           .run = runs(surroundings, get_verb<Restore>)};
 }
 
@@ -223,13 +229,14 @@ config::Command restore_delete_command(const Surroundings& surroundings) {
           .summary = "Delete restores: their records, not what they brought back",
           .examples = {"holdfast restore delete try --confirm"},
           .options = selection_options("delete", "restores", Confirm::yes),
-          .positionals = {{"NAME", "restores to delete", false, true}},
+          .positionals = {{"NAME", "restores to delete", false, true, names_of<velero::Restore>(surroundings)}},
           .run = runs(surroundings, remove)};
 }
 
 config::Command restore_command(const Surroundings& surroundings) {
   return {.name = "restore",
           .summary = "Work with restores",
+          .examples = {"holdfast restore create --from-schedule shop --wait", "holdfast restore describe r1 --details"},
           .subcommands = {restore_create_command(surroundings), restore_get_command(surroundings),
                           restore_describe_command(surroundings), restore_logs_command(surroundings),
                           restore_delete_command(surroundings)},

@@ -43,7 +43,7 @@ config::Command restore_helper_command(const Surroundings& surroundings) {
   config::Command command;
   command.name = "restore-helper";
   command.summary = "Wait until the volumes of this pod are restored (what the init container restore-wait starts)";
-  command.examples = {"holdfast " + command.name + " --help"};
+  command.examples = {"holdfast restore-helper 7d4b2c60-0f7e-4a3c-9c53-2b8e4f1d0a11 --timeout 30m"};
   command.options = {
       {.name = "timeout",
        .kind = Kind::duration,
@@ -70,7 +70,7 @@ config::Command mover_command(const Surroundings& surroundings) {
   config::Command command;
   command.name = "mover";
   command.summary = "Hold the mounts of this pod until it is deleted (what a mover pod starts)";
-  command.examples = {"holdfast " + command.name + " --help"};
+  command.examples = {"holdfast mover"};
   command.run = runs(surroundings, hold_mount);
   return command;
 }

@@ -74,7 +74,8 @@ config::Command restore_describe_command(const Surroundings& surroundings) {
           .summary = "Show what a restore brought back and how it went",
           .examples = {"holdfast restore describe try --details"},
           .options = std::move(options),
-          .positionals = {{"NAME", "restores to describe; none: all", false, true}},
+          .positionals = {{"NAME", "restores to describe; none: all", false, true,
+                           names_of<velero::Restore>(surroundings)}},
           .run = runs(surroundings, describe)};
 }
 
@@ -83,7 +84,7 @@ config::Command restore_logs_command(const Surroundings& surroundings) {
           .summary = "Print the log of a restore",
           .examples = {"holdfast restore logs try"},
           .options = download_options(),
-          .positionals = {{"RESTORE", "name of the restore"}},
+          .positionals = {{"RESTORE", "name of the restore", true, false, names_of<velero::Restore>(surroundings)}},
           .run = runs(surroundings, logs)};
 }
 

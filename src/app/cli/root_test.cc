@@ -29,12 +29,12 @@ TEST(Root, EveryVerbHasHelpAndExamplesThatParse) {
     const std::string name = ::testing::PrintToString(path);
     EXPECT_FALSE(command.summary.empty()) << name;
     for (const config::Option& option : command.options) EXPECT_FALSE(option.help.empty()) << name << option.name;
+    EXPECT_TRUE(command.hidden || path.size() == 1 || !command.examples.empty()) << name;
     if (!command.run) {
       EXPECT_FALSE(command.subcommands.empty()) << name;
       return;
     }
     ++verbs;
-    EXPECT_TRUE(command.hidden || !command.examples.empty()) << name;
     EXPECT_THAT(config::help(root, path), HasSubstr(command.summary)) << name;
   });
   EXPECT_GE(verbs, 40u);
@@ -135,12 +135,19 @@ TEST(Root, TakesVelerosFlags) {
   }
 }
 
-TEST(Root, CompletesVerbsAndOptions) {
+TEST(Root, CompletesVerbsOptionsAndNames) {
   Stage stage;
+  stage.load("1.14/crs/cluster1-backups.yaml");
   const config::Command root = root_command(stage.surroundings());
-  EXPECT_THAT(config::completions(root, {"backup", "de"}), ::testing::ElementsAre("describe", "delete"));
-  EXPECT_THAT(config::completions(root, {"backup", "create", "--from"}), ::testing::ElementsAre("--from-schedule"));
-  EXPECT_THAT(config::completions(root, {"docs"}), ::testing::IsEmpty());
+  const auto complete = [&](const std::vector<std::string>& words) {
+    return config::completions(root, words, [](const std::string&) { return std::nullopt; });
+  };
+  EXPECT_THAT(complete({"restore", "create", "--from-backup", "b"}), ::testing::Contains("b1"));
+  EXPECT_THAT(complete({"backup", "describe", "b"}), ::testing::Contains("b1"));
+  EXPECT_THAT(complete({"backup", "get", "-o", ""}), ::testing::ElementsAre("table", "json", "yaml"));
+  EXPECT_THAT(complete({"backup", "de"}), ::testing::ElementsAre("describe", "delete"));
+  EXPECT_THAT(complete({"backup", "create", "--from"}), ::testing::ElementsAre("--from-schedule"));
+  EXPECT_THAT(complete({"docs"}), ::testing::IsEmpty());
 }
 
 TEST(Root, TheManualIsCurrent) {

@@ -30,6 +30,8 @@ Status stay_up(const config::Arguments& arguments) {
   const std::string program = std::filesystem::read_symlink("/proc/self/exe");
   std::string images = arguments.text("images");
   if (images.empty()) images = std::filesystem::path(program).parent_path() / "images";
+  if (const int64_t sites = arguments.number("sites"); sites < 1 || sites > 9)
+    return Error(ErrorCode::invalid, fmt::format("--sites {}: there are 1 to 9 sites", sites));
   TRY(make_directories(directory));
   const sandbox::Runtime runtime{program, {"sandbox-internal"}, directory + "/hub"};
   const sandbox::Hub hub = TRY(sandbox::Hub::start(runtime));
@@ -123,6 +125,7 @@ config::Command sandbox_command(const Surroundings& surroundings) {
   config::Command command;
   command.name = "sandbox";
   command.summary = "Small clusters on this machine, for the demo and for tests";
+  command.examples = {"holdfast sandbox up --dir /tmp/sandbox --sites 1"};
   command.subcommands = {up_command, controllers_command};
   return command;
 }

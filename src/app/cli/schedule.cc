@@ -37,8 +37,8 @@ Result<Schedule> schedule_object(const Cluster& cluster, const config::Arguments
 Result<int> create(const Surroundings& surroundings, const config::Arguments& arguments) {
   const Cluster cluster = TRY(open_cluster(surroundings, arguments));
   const Schedule schedule = TRY(schedule_object(cluster, arguments));
-  if (const auto format = output_format(arguments); format && *format != Format::table) {
-    surroundings.out(new_object_text(*format, schedule));
+  if (const auto format = output_format(arguments); format) {
+    surroundings.out(new_object_text(*format, surroundings.clock->now(), schedule));
     return 0;
   }
   TRY(create_object(cluster, schedule));
@@ -109,7 +109,7 @@ config::Command pause_command(const Surroundings& surroundings, const std::strin
           .examples = {fmt::format("holdfast schedule {} shop-hourly", name),
                        fmt::format("holdfast schedule {} --all", name)},
           .options = std::move(options),
-          .positionals = {{"NAME", "schedules", false, true}},
+          .positionals = {{"NAME", "schedules", false, true, names_of<velero::Schedule>(surroundings)}},
           .run = runs(surroundings, work)};
 }
 
@@ -139,7 +139,7 @@ config::Command schedule_get_command(const Surroundings& surroundings) {
           .summary = "List schedules",
           .examples = {"holdfast schedule get"},
           .options = get_options(),
-          .positionals = {{"NAME", "only these", false, true}},
+          .positionals = {{"NAME", "only these", false, true, names_of<velero::Schedule>(surroundings)}},
           .run = runs(surroundings, get_verb<Schedule>)};
 }
 
@@ -148,7 +148,8 @@ config::Command schedule_describe_command(const Surroundings& surroundings) {
           .summary = "Show a schedule and its backups' template",
           .examples = {"holdfast schedule describe shop-hourly"},
           .options = {{.name = "selector", .help = "only schedules with these labels", .letter = 'l'}},
-          .positionals = {{"NAME", "schedules to describe; none: all", false, true}},
+          .positionals = {{"NAME", "schedules to describe; none: all", false, true,
+                           names_of<velero::Schedule>(surroundings)}},
           .run = runs(surroundings, describe)};
 }
 
@@ -157,13 +158,15 @@ config::Command schedule_delete_command(const Surroundings& surroundings) {
           .summary = "Delete schedules; their backups stay",
           .examples = {"holdfast schedule delete shop-hourly --confirm"},
           .options = selection_options("delete", "schedules", Confirm::yes),
-          .positionals = {{"NAME", "schedules to delete", false, true}},
+          .positionals = {{"NAME", "schedules to delete", false, true, names_of<velero::Schedule>(surroundings)}},
           .run = runs(surroundings, remove)};
 }
 
 config::Command schedule_command(const Surroundings& surroundings) {
   return {.name = "schedule",
           .summary = "Work with schedules",
+          .examples = {"holdfast schedule create shop --schedule \"@every 5m\" --include-namespaces shop",
+                       "holdfast schedule pause shop"},
           .subcommands = {schedule_create_command(surroundings), schedule_get_command(surroundings),
                           schedule_describe_command(surroundings), pause_command(surroundings, "pause", pause),
                           pause_command(surroundings, "unpause", unpause), schedule_delete_command(surroundings)},

@@ -42,6 +42,7 @@ Result<kube::ClusterAccess> cluster_access(const ClusterFlags& flags) {
 Result<std::shared_ptr<kube::Api>> open_cluster_api(const ClusterFlags& flags) {
   kube::ClientOptions options;
   options.access = TRY(cluster_access(flags));
+  options.retry.deadline = flags.patience;
   options.user_agent = fmt::format("holdfast/{}", program_version());
   std::unique_ptr<kube::Client> client = TRY(kube::Client::create(std::move(options)));
   return std::shared_ptr<kube::Api>(std::move(client));

@@ -17,8 +17,9 @@ namespace holdfast::app {
 
 /// Which cluster, from the command line.
 struct ClusterFlags {
-  std::string kubeconfig;  ///< empty: KUBECONFIG, ~/.kube/config, else the pod's service account
-  std::string context;     ///< empty: the current one
+  std::string kubeconfig;                        ///< empty: KUBECONFIG, ~/.kube/config, else the pod's service account
+  std::string context;                           ///< empty: the current one
+  Duration patience = std::chrono::seconds(30);  ///< no attempt of a request starts later than this after its first
 };
 
 /// A presigned URL and how far its server is trusted.
