@@ -5,7 +5,25 @@
 // The library's code is compiled here, once.
 #include <boost/json/src.hpp>
 
+#include <algorithm>
+#include <cmath>
+
 namespace holdfast::json {
+
+namespace {
+
+/// False where a number lies beyond double: Boost.JSON reads it as infinite and would print what is no JSON.
+bool numbers_fit(const value& v) {
+  if (const double* number = v.if_double()) return std::isfinite(*number);
+  if (const array* list = v.if_array()) return std::all_of(list->begin(), list->end(), numbers_fit);
+  if (const object* members = v.if_object()) {
+    return std::all_of(members->begin(), members->end(),
+                       [](const auto& member) { return numbers_fit(member.value()); });
+  }
+  return true;
+}
+
+}  // namespace
 
 Result<value> parse(std::string_view text) {
   boost::json::parse_options options;
@@ -16,7 +34,9 @@ Result<value> parse(std::string_view text) {
   if (error) {
     return Error(ErrorCode::invalid, fmt::format("not JSON at byte {}: {}", used, error.message()));
   }
-  return parser.release();
+  value v = parser.release();
+  if (!numbers_fit(v)) return Error(ErrorCode::invalid, "not JSON that can be kept: a number lies beyond 1.8e308");
+  return v;
 }
 
 Result<object> parse_object(std::string_view text) {

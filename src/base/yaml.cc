@@ -1,10 +1,12 @@
 #include "base/yaml.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <charconv>
+#include <sstream>
 
 namespace holdfast::yaml {
 
@@ -150,12 +152,52 @@ void emit_node(std::string& out, const json::value& v, size_t indent, bool after
   }
 }
 
+/// Sees where documents begin and nothing else.
+class DocumentStarts : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    onwards_ = mark.pos > last_;
+    last_ = mark.pos;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  /// False where the last document began no later than the one before it.
+  [[nodiscard]] bool onwards() const { return onwards_; }
+  [[nodiscard]] int last() const { return last_; }
+
+ private:
+  int last_ = -1;
+  bool onwards_ = true;
+};
+
+/// yaml-cpp does not step over a comma or bracket outside a list: it makes documents of it until memory ends.
+Status check_progress(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  DocumentStarts starts;
+  while (parser.HandleNextDocument(starts)) {
+    if (!starts.onwards()) {
+      return Error(ErrorCode::invalid, fmt::format("not YAML at byte {}: a stray punctuation mark", starts.last()));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<json::value>> parse_all(std::string_view text) {
   std::vector<YAML::Node> documents;
   try {
-    documents = YAML::LoadAll(std::string(text));
+    const std::string bytes(text);
+    TRY(check_progress(bytes));
+    documents = YAML::LoadAll(bytes);
   } catch (const YAML::Exception& error) {
     return Error(ErrorCode::invalid, fmt::format("not YAML at line {}, column {}: {}", error.mark.line + 1,
                                                  error.mark.column + 1, error.msg));

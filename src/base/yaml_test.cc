@@ -27,6 +27,13 @@ TEST(Yaml, ReadsSeveralDocuments) {
   EXPECT_TRUE(yaml::parse("a: 1\n---\nb: 2\n").is(ErrorCode::invalid));
 }
 
+TEST(Yaml, EndsWhereTheLibraryWouldGoOnForEver) {
+  for (const char* text : {",a- \nb:\n- x\n", ",", "]", "a: 1\n---\n}\n"}) {
+    EXPECT_TRUE(yaml::parse_all(text).is(ErrorCode::invalid)) << text;
+  }
+  EXPECT_EQ(yaml::parse_all("...\n...\n--- a\n...\n---\n- b\n")->size(), 2U);
+}
+
 TEST(Yaml, NamesThePlaceOfAMistake) {
   const Error error = yaml::parse_all("a: [1\nb: 2").error();
   EXPECT_EQ(error.code(), ErrorCode::invalid);
