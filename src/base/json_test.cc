@@ -44,6 +44,11 @@ TEST(Json, PrettyIsGosLayout) {
             "{\n  \"a\": [\n    1,\n    {\n      \"b\": null\n    }\n  ],\n  \"e\": {},\n  \"f\": []\n}");
 }
 
+TEST(Json, RefusesNumbersBeyondDouble) {
+  EXPECT_TRUE(json::parse("[1,{\"a\":-92467440737091e300}]").is(ErrorCode::invalid));
+  EXPECT_TRUE(json::parse("[1e308,-1.5,18446744073709551616]").ok());
+}
+
 TEST(Json, RefusesWhatIsNotOneText) {
   for (const char* text : {"", "{", "{} x", "[1,]", "nul"})
     EXPECT_TRUE(json::parse(text).is(ErrorCode::invalid)) << text;
