@@ -64,7 +64,11 @@ std::vector<RestoredVolume> RestoredData::take(const json::object& source, const
       return claim.empty() || volume.pvc.empty() ? volume.pod == pod && volume.volume == name : volume.pvc == claim;
     });
     if (found == facts_.volumes.end()) continue;
-    if (!claim.empty() && !carried_.insert(claim_key(ns, claim)).second) continue;
+    if (!claim.empty()) {
+      const auto carrier = carriers_.find(claim_key(object_namespace(created), claim));
+      if (carrier != carriers_.end() && carrier->second != pod) continue;
+      if (!carried_.insert(claim_key(ns, claim)).second) continue;
+    }
     out.push_back(*found);
     out.back().pod = pod;
     out.back().volume = name;

@@ -37,6 +37,8 @@ class RestoredData {
   void ended(const PodVolumeRestoreResult& result);
   /// A claim that is known to be full from an earlier life of this restore.
   void note_full(const ItemKey& claim);
+  /// Before the first object is restored: claims of the target, and the pods through which an earlier life fills them.
+  void set_carriers(std::map<ItemKey, std::string> carriers) { carriers_ = std::move(carriers); }
 
   /// When all volumes have ended: an error for every claim that was made here and stays empty. Returns the pods and
   /// claims of the target whose data is missing, with the reason.
@@ -51,6 +53,7 @@ class RestoredData {
   const std::string allowed_;
   Findings& findings_;
   ClaimRecord record_;
+  std::map<ItemKey, std::string> carriers_;
   std::mutex mutex_;  ///< guards the rest
   std::set<ItemKey> carried_;
   std::set<ItemKey> full_;

@@ -183,6 +183,23 @@ TEST_F(RestoredDataTest, EveryPodThatMountsAClaimWaitsAndOneBringsItBack) {
   EXPECT_EQ(volumes_.requests[0].volumes.size(), 1U);
 }
 
+TEST_F(RestoredDataTest, WhoGoesOnFillsASharedClaimThroughTheSamePod) {
+  back_up(claim_yaml("shared") + pod_yaml("p1", "shared") + pod_yaml("p2", "shared") + pod_yaml("p3", "shared"));
+  run_.resumed = {.again = true,
+                  .begun_pods = {{"pods", "a", "p2"}},
+                  .full_claims = {},
+                  .carriers = {{{"persistentvolumeclaims", "a", "shared"}, "p2"}}};
+  // The pod through which it was being filled is gone: nobody else writes into a volume that is half full.
+  const RestoreOutcome gone = restore();
+  EXPECT_THAT(volumes_.requests, IsEmpty());
+  EXPECT_EQ(gone.phase, "PartiallyFailed");
+  EXPECT_TRUE(target_.peek(kube::types::pods(), "a", "p2").is_null());
+  run_.resumed.begun_pods.clear();
+  EXPECT_EQ(restore().phase, "Completed");
+  ASSERT_EQ(volumes_.requests.size(), 1U);
+  EXPECT_EQ(volumes_.requests[0].pod, "p2");
+}
+
 TEST_F(RestoredDataTest, AnotherPodBringsBackWhatItsOwnDoesNot) {
   back_up(claim_yaml("shared") + pod_yaml("p1", "shared") + pod_yaml("p2", "shared", "Running", "labels: {x: y}"));
   ASSERT_EQ(saved_.requests[0].pod, "p1");

@@ -108,6 +108,7 @@ Result<RestoreOutcome> Restorer::go() {
   facts_.registry_hostname = registry_hostname(api_, types, stop_);
   gather_facts(*contents_);
   for (const ItemKey& claim : run_.resumed.full_claims) data_.note_full(claim);
+  data_.set_carriers(run_.resumed.carriers);
 
   ObjectRestorer* self = nullptr;
   ObjectRestorer restorer(api_, contents_->tarball, facts_, *volume_facts_, rules(self), findings_, *run_.clock);

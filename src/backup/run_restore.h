@@ -34,9 +34,10 @@ struct RestorePlugins {
 
 /// What an earlier life of the same Restore did, where its process is gone.
 struct ResumedRestore {
-  bool again = false;             ///< objects that bear the Restore's name were made by it
-  std::set<ItemKey> begun_pods;   ///< of the target: their volumes were begun, so that they may have started
-  std::set<ItemKey> full_claims;  ///< of the target: their data is back
+  bool again = false;                       ///< objects that bear the Restore's name were made by it
+  std::set<ItemKey> begun_pods;             ///< of the target: their volumes were begun, so that they may have started
+  std::set<ItemKey> full_claims;            ///< of the target: their data is back
+  std::map<ItemKey, std::string> carriers;  ///< claim of the target: the pod through which it is being filled
 };
 
 struct RestoreRun {

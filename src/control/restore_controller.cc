@@ -252,14 +252,16 @@ Result<kube::After> RestoreController::go_on(velero::Restore restore, std::stop_
 
 Result<backup::ResumedRestore> RestoreController::what_was_begun(const velero::Restore& restore,
                                                                  std::stop_token stop) const {
-  backup::ResumedRestore out{.again = true, .begun_pods = {}, .full_claims = {}};
+  backup::ResumedRestore out{.again = true, .begun_pods = {}, .full_claims = {}, .carriers = {}};
   const std::string own = fmt::format("{}={}", velero::label::kRestoreUid, restore.metadata.uid);
   for (const velero::PodVolumeRestore& pvr :
        TRY(context_.objects.list<velero::PodVolumeRestore>(own, std::move(stop)))) {
     out.begun_pods.insert({"pods", pvr.spec.pod.namespace_, pvr.spec.pod.name});
     const std::string claim = pvr.metadata.annotation(velero::annotation::kPvcName);
-    if (!claim.empty() && pvr.status.phase == velero::phase::kCompleted)
-      out.full_claims.insert({"persistentvolumeclaims", pvr.spec.pod.namespace_, claim});
+    if (claim.empty()) continue;
+    const backup::ItemKey key{"persistentvolumeclaims", pvr.spec.pod.namespace_, claim};
+    out.carriers.emplace(key, pvr.spec.pod.name);
+    if (pvr.status.phase == velero::phase::kCompleted) out.full_claims.insert(key);
   }
   return out;
 }
