@@ -201,7 +201,8 @@ spec:
             R"("--deadline=4h0m0s"],"env":[{"name":"POD_NAMESPACE","valueFrom":{"fieldRef":{"fieldPath":)"
             R"("metadata.namespace"}}},{"name":"POD_NAME","valueFrom":{"fieldRef":{"fieldPath":"metadata.name"}}}],)"
             R"("resources":{"requests":{"cpu":"100m","memory":"128Mi"},"limits":{"cpu":"100m","memory":"128Mi"}},)"
-            R"("securityContext":{"runAsUser":7},"volumeMounts":[{"name":"data","mountPath":"/restores/data"}]})");
+            R"("securityContext":{"runAsUser":7},"terminationMessagePolicy":"FallbackToLogsOnError",)"
+            R"("volumeMounts":[{"name":"data","mountPath":"/restores/data"}]})");
   EXPECT_EQ(json::string_at(inits[1], {"name"}), "own");
   facts.volumes.clear();
   const json::object free = actions::restore_pod_volumes(pod, facts).value().object;

@@ -89,7 +89,9 @@ json::object make_wait_container(const json::object& pod, const Awaited& awaited
       {"args", std::move(arguments)},
       {"env", json::array{field_env("POD_NAMESPACE", "metadata.namespace"), field_env("POD_NAME", "metadata.name")}},
       {"resources", options.resources},
-      {"securityContext", security_context(pod, options)}};
+      {"securityContext", security_context(pod, options)},
+      // The reason of its failure stands in the pod's status.
+      {"terminationMessagePolicy", "FallbackToLogsOnError"}};
   if (!mounts.empty()) container["volumeMounts"] = std::move(mounts);
   return container;
 }
