@@ -23,8 +23,8 @@ BlobWriterOptions writer_options(const RepositoryOptions& options) {
 Repository::Repository(std::shared_ptr<objstore::Store> store, crypto::EnvelopeKey key, Config config,
                        RepositoryOptions options)
     : options_(std::move(options)),
-      files_(std::move(store), std::move(key), config, options_.compression, Cache(options_.cache_dir, config.id),
-             options_.lock_sightings),
+      files_(std::move(store), std::move(key), config, options_.compression,
+             Cache(options_.cache_dir, config.id, options_.cache_limit), options_.lock_sightings),
       chunk_tables_(std::make_shared<ChunkTables>(config.polynomial)),
       writer_(files_, index_, writer_options(options_), *options_.clock) {}
 
@@ -74,6 +74,8 @@ Status Repository::load_index(std::stop_token stop, Progress* progress) {
   std::vector<Id> ids;
   for (const ListedFile& file : listed) ids.push_back(file.id);
   files_.cache().keep_only(FileKind::index, ids);
+  // Packs too live no longer than they are known.
+  files_.cache().keep_only(FileKind::pack, index_.packs());
   index_loaded_ = true;
   return {};
 }
@@ -170,6 +172,9 @@ Status Repository::check_packs_of(const Snapshot& snapshot, const std::vector<Id
 
 Result<std::vector<Snapshot>> Repository::snapshots(std::stop_token stop, std::vector<Error>* damaged) {
   const std::vector<ListedFile> listed = TRY(files_.list(FileKind::snapshot, stop));
+  std::vector<Id> ids;
+  for (const ListedFile& file : listed) ids.push_back(file.id);
+  files_.cache().keep_only(FileKind::snapshot, ids);
   std::vector<Snapshot> found;
   if (listed.empty()) return found;
   std::mutex mutex;

@@ -42,10 +42,11 @@ namespace holdfast::repo {
 
 struct RepositoryOptions {
   Compression compression = Compression::automatic;
-  uint64_t pack_size = uint64_t{16} << 20;  ///< a pack is closed when its blobs reach this; 4 to 128 MiB
-  size_t connections = 5;                   ///< uploads, or downloads, at once
-  std::string cache_dir;                    ///< index, snapshots and tree packs are kept there; empty: no cache
-  std::string key_hint;                     ///< a key file's id (or its beginning) to try first
+  uint64_t pack_size = uint64_t{16} << 20;    ///< a pack is closed when its blobs reach this; 4 to 128 MiB
+  size_t connections = 5;                     ///< uploads, or downloads, at once
+  std::string cache_dir;                      ///< index, snapshots and tree packs are kept there; empty: no cache
+  uint64_t cache_limit = kDefaultCacheLimit;  ///< bytes, of all repositories in cache_dir together
+  std::string key_hint;                       ///< a key file's id (or its beginning) to try first
   /// Shared by all Repositories of a long-lived process, so that locks of the dead are known sooner; none: its own.
   std::shared_ptr<LockSightings> lock_sightings = {};
   Clock* clock = &system_clock();

@@ -297,6 +297,92 @@ TEST(Repository, StopsWhenAsked) {
   EXPECT_TRUE(repository->lock(testing::quick_lock(), stop.get_token()).is(ErrorCode::cancelled));
 }
 
+std::set<std::string> files_below(const std::string& directory, const std::string& folder) {
+  std::set<std::string> out;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    if (entry.is_regular_file() && entry.path().string().find("/" + folder + "/") != std::string::npos) {
+      out.insert(entry.path().filename().string());
+    }
+  }
+  return out;
+}
+
+// Every backup leaves a snapshot, an index file and a pack of trees: what is forgotten elsewhere goes here too.
+TEST(Repository, CachesOnlyWhatIsStillThere) {
+  const auto store = std::make_shared<MemStore>();
+  const std::string directory = ::testing::TempDir() + "holdfast-repo-cache-" + Id::random().short_hex();
+  RepositoryOptions options = testing::small_packs();
+  options.cache_dir = directory;
+  init(store);
+  for (int i = 0; i < 3; ++i) {
+    const auto repository = Repository::open(store, password(), options).value();
+    ASSERT_TRUE(back_up(*repository, {"content " + std::to_string(i)}));
+    const Id tree = repository->snapshots().value().back().tree;
+    ASSERT_TRUE(repository->load_blob(BlobType::tree, tree));
+  }
+  const auto reader = Repository::open(store, password(), options).value();
+  ASSERT_TRUE(reader->load_index());
+  for (const Snapshot& snapshot : reader->snapshots().value()) {
+    EXPECT_TRUE(reader->load_blob(BlobType::tree, snapshot.tree));
+  }
+  EXPECT_EQ(files_below(directory, "snapshots").size(), 3u);
+  EXPECT_EQ(files_below(directory, "data").size(), 3u);
+  // Somebody else forgets all but the last, and prunes.
+  const Snapshot last = reader->snapshots().value().back();
+  const Id pack = reader->locate(BlobType::tree, last.tree).at(0).pack;
+  std::optional<Id> kept_index;
+  for (const ListedFile& file : reader->files().list(FileKind::index).value()) {
+    const std::string text = reader->files().load(FileKind::index, file.id).value();
+    if (text.find(pack.hex()) != std::string::npos) kept_index = file.id;
+  }
+  ASSERT_TRUE(kept_index.has_value());
+  for (const auto& [key, bytes] : store->contents()) {
+    const bool keep = key == key_of(FileKind::snapshot, last.id) || key == key_of(FileKind::index, *kept_index);
+    const bool goes = !keep && (key.starts_with("snapshots/") || key.starts_with("index/"));
+    ASSERT_TRUE(!goes || store->remove(key).ok());
+  }
+  const auto later = Repository::open(store, password(), options).value();
+  ASSERT_TRUE(later->load_index());
+  EXPECT_EQ(later->snapshots().value().size(), 1u);
+  EXPECT_EQ(files_below(directory, "snapshots"), std::set<std::string>{last.id.hex()});
+  EXPECT_EQ(files_below(directory, "index"), std::set<std::string>{kept_index->hex()});
+  EXPECT_EQ(files_below(directory, "data"), std::set<std::string>{pack.hex()});
+  std::filesystem::remove_all(directory);
+}
+
+TEST(Cache, KeepsToItsLimitByRemovingWhatWasNotUsedForLongest) {
+  const std::string directory = ::testing::TempDir() + "holdfast-repo-cache-" + Id::random().short_hex();
+  constexpr uint64_t kLimit = 80'000;
+  const Cache one(directory, Id::random().hex(), kLimit), two(directory, Id::random().hex(), kLimit);
+  const auto add = [](const Cache& cache, uint64_t seed) {
+    const std::string bytes = noise(10'000, seed);
+    cache.store(FileKind::pack, Id::of(bytes), bytes);
+    return Id::of(bytes);
+  };
+  const auto age = [&](int hours) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+      if (!entry.is_regular_file()) continue;
+      std::filesystem::last_write_time(entry.path(), entry.last_write_time() - std::chrono::hours(hours));
+    }
+  };
+  const Id oldest = add(one, 1);
+  age(1);
+  const Id used = add(one, 2);
+  age(1);
+  ASSERT_TRUE(one.load(FileKind::pack, used).has_value());
+  std::filesystem::create_directories(directory + "/notes");
+  ASSERT_TRUE(write_file_atomically(directory + "/notes/a", noise(90'000, 77)));
+  for (uint64_t seed = 10; seed < 20; ++seed) {
+    add(seed % 2 == 0 ? one : two, seed);
+    const auto packs = files_below(directory, "data");
+    EXPECT_LE(packs.size() * 10'000, kLimit + 2 * kLimit / 8);
+    EXPECT_TRUE(one.load(FileKind::pack, used).has_value()) << "in use all the time";
+  }
+  EXPECT_FALSE(one.load(FileKind::pack, oldest).has_value());
+  EXPECT_TRUE(std::filesystem::exists(directory + "/notes/a")) << "not a repository's";
+  std::filesystem::remove_all(directory);
+}
+
 TEST(Repository, ReadsFromItsCacheAndIgnoresADamagedOne) {
   const auto store = std::make_shared<MemStore>();
   const std::string directory = ::testing::TempDir() + "holdfast-repo-cache-" + Id::random().short_hex();
