@@ -87,12 +87,14 @@ Result<SavedBlob> Repository::save_blob(BlobType type, std::string_view bytes, s
 }
 
 bool Repository::has_blob(BlobType type, const Id& id) const {
-  return index_.contains({type, id}) || writer_.pending_size({type, id}).has_value();
+  // In the order in which a blob moves: one that moves meanwhile is seen in one of the two.
+  return writer_.pending_size({type, id}).has_value() || index_.contains({type, id});
 }
 
 std::optional<uint64_t> Repository::blob_size(BlobType type, const Id& id) const {
+  if (const std::optional<uint64_t> pending = writer_.pending_size({type, id})) return pending;
   if (const std::optional<BlobLocation> place = index_.find_one({type, id})) return place->plain_length();
-  return writer_.pending_size({type, id});
+  return std::nullopt;
 }
 
 std::vector<BlobLocation> Repository::locate(BlobType type, const Id& id) const {
