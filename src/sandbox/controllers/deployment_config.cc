@@ -49,11 +49,10 @@ json::object new_controller(const json::value& config, int64_t version) {
                          {kPhase, "New"},
                          {"openshift.io/deployment.replicas", ""},
                          {"openshift.io/deployment.status-reason", "config change"},
-                         {kEncoded,
-                          json::compact(json::object{{"kind", "DeploymentConfig"},
-                                                     {"apiVersion", "apps.openshift.io/v1"},
-                                                     {"metadata", json::object{{"name", name}}},
-                                                     {"spec", config.at("spec")}})}});
+                         {kEncoded, json::compact(json::object{{"kind", "DeploymentConfig"},
+                                                               {"apiVersion", "apps.openshift.io/v1"},
+                                                               {"metadata", json::object{{"name", name}}},
+                                                               {"spec", config.at("spec")}})}});
   json::set(made, {"metadata", "ownerReferences"}, json::array{controller_reference(deployment_configs(), config)});
   json::set(made, {"spec", "replicas"}, json::value(0));
   json::set(made, {"spec", "template"}, config.at("spec").at("template"));
