@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "backup/backup_files.h"
+#include "backup/claim.h"
 #include "base/random.h"
 #include "velero/gzip.h"
 #include "velero/item_operations.h"
@@ -65,7 +66,7 @@ class Runner {
       status.expiration = *status.start_timestamp + backup_.spec.ttl.value_or(std::chrono::hours(720));
     }
     // The log is the first file and thereby the claim: the attempt in it makes its bytes unlike anybody else's.
-    findings_.log().info("backup started", {{"attempt", attempt}, {"epoch", epoch_}, {"site", run_.site}});
+    write_claim(findings_.log(), {attempt, epoch_, run_.site, run_.clock->now()});
     if (!files_.guarded()) {
       findings_.run_warning(
           "the store has no atomic conditional put: velero-backup.json is put after a fresh look, and a second writer "

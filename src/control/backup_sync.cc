@@ -21,6 +21,13 @@ velero::Layout root_layout() {
   return velero::Layout::at("").value();
 }
 
+bool still_running(const velero::Backup& backup) {
+  const std::string& phase = backup.status.phase;
+  return phase.starts_with("WaitingForPluginOperations") || phase.starts_with("Finalizing");
+}
+
+}  // namespace
+
 Result<std::vector<std::string>> backups_in(objstore::Store& store, std::stop_token stop) {
   const velero::Layout layout = root_layout();
   std::vector<std::string> names;
@@ -36,13 +43,6 @@ Result<std::vector<std::string>> backups_in(objstore::Store& store, std::stop_to
   } while (!request.after.empty());
   return names;
 }
-
-bool still_running(const velero::Backup& backup) {
-  const std::string& phase = backup.status.phase;
-  return phase.starts_with("WaitingForPluginOperations") || phase.starts_with("Finalizing");
-}
-
-}  // namespace
 
 Result<kube::After> BackupSync::reconcile(const std::string& name, std::stop_token stop) {
   Result<velero::BackupStorageLocation> object = context_.objects.get<velero::BackupStorageLocation>(name, stop);

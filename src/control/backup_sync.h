@@ -14,6 +14,9 @@
 
 namespace holdfast::control {
 
+/// The names of the directories below backups/; not all of them need hold a backup.
+[[nodiscard]] Result<std::vector<std::string>> backups_in(objstore::Store& store, std::stop_token stop);
+
 class BackupSync {
  public:
   explicit BackupSync(const Context& context) : context_(context) {}

@@ -5,6 +5,7 @@
 #include "control/backup_controller.h"
 #include "control/backup_sync.h"
 #include "control/deletion.h"
+#include "control/leftovers.h"
 #include "control/location_controller.h"
 #include "control/requests.h"
 #include "control/restore_controller.h"
@@ -32,6 +33,7 @@ class ControlPlane {
         restores_(context, sync_),
         deletion_(context),
         expiry_(context),
+        leftovers_(context),
         downloads_(context),
         server_status_(context),
         repositories_(context) {}
@@ -47,6 +49,8 @@ class ControlPlane {
                           [this](const auto& name, auto token) { return schedules_.reconcile(name, token); });
     add<velero::Backup>("backup", [this](const auto& name, auto token) { return backups_.reconcile(name, token); });
     add<velero::Backup>("gc", [this](const auto& name, auto token) { return expiry_.reconcile(name, token); });
+    add<velero::BackupStorageLocation>(
+        "leftovers", [this](const auto& name, auto token) { return leftovers_.reconcile(name, token); });
     add<velero::Restore>("restore", [this](const auto& name, auto token) { return restores_.reconcile(name, token); });
     add<velero::DeleteBackupRequest>("backup-deletion",
                                      [this](const auto& name, auto token) { return deletion_.reconcile(name, token); });
@@ -107,6 +111,7 @@ class ControlPlane {
   RestoreController restores_;
   Deletion deletion_;
   Expiry expiry_;
+  Leftovers leftovers_;
   DownloadRequests downloads_;
   ServerStatusRequests server_status_;
   RepositoryController repositories_;

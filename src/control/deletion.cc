@@ -5,11 +5,96 @@
 #include <algorithm>
 #include <map>
 
+#include "control/holder.h"
+#include "control/stored_backup.h"
 #include "location/volume_repository.h"
 #include "velero/layout.h"
 #include "velero/names.h"
 
 namespace holdfast::control {
+
+namespace {
+
+constexpr Duration kLookAgain = std::chrono::seconds(5);
+
+/// The label of Backups that could not be expired; Velero's values, and one of ours.
+constexpr const char* kNotHolder = "NotHolder";
+
+}  // namespace
+
+/// The snapshots of one backup in the repositories of its location: first found and locked, then forgotten.
+class Deletion::Snapshots {
+ public:
+  explicit Snapshots(const Context& context) : context_(context) {}
+
+  /// Nothing is changed but for the locks; what refuses, refuses here. False: somebody works on a repository alone.
+  Result<bool> find(const location::Location& location, const velero::Backup& backup, std::stop_token stop) {
+    const std::string label =
+        fmt::format("{}={}", velero::label::kBackupName, velero::label_value(backup.metadata.name));
+    std::map<std::string, std::vector<std::string>> by_namespace;
+    for (const velero::PodVolumeBackup& pvb : TRY(context_.objects.list<velero::PodVolumeBackup>(label, stop))) {
+      const std::string uid = pvb.metadata.label(velero::label::kBackupUid);
+      const bool ours = uid.empty() || uid == backup.metadata.uid;
+      const bool restic = pvb.spec.uploader_type.empty() || pvb.spec.uploader_type == "restic";
+      if (ours && restic && !pvb.status.snapshot_id.empty())
+        by_namespace[pvb.spec.pod.namespace_].push_back(pvb.status.snapshot_id);
+    }
+    if (by_namespace.empty()) return true;
+    const crypto::Secret password =
+        TRY(location::repository_password(context_.api, context_.objects.ns(), location::Missing::refuse, stop));
+    for (const auto& [ns, ids] : by_namespace) {
+      Result<std::unique_ptr<repo::Repository>> repository =
+          location::open_volume_repository(location, ns, password, location::Missing::refuse, {}, stop);
+      if (repository.is(ErrorCode::not_found)) continue;  // its snapshots went with it
+      if (!repository) return repository.error();
+      const Status found = find_in(std::move(*repository), ids, stop).in("repository of namespace " + ns);
+      if (found.is(ErrorCode::conflict)) {
+        context_.log.info("the deletion waits", {{"backup", backup.metadata.name}, {"reason", found.error()}});
+        return false;
+      }
+      TRY(found);
+    }
+    return true;
+  }
+
+  Status forget(std::stop_token stop) {
+    for (Found& found : found_) {
+      for (const repo::Id& id : found.snapshots) {
+        TRY(found.lock->verify(stop));
+        TRY(found.repository->remove_snapshot(id, stop));
+      }
+    }
+    return {};
+  }
+
+ private:
+  struct Found {
+    std::unique_ptr<repo::Repository> repository;
+    std::unique_ptr<repo::Lock> lock;  ///< goes before its repository
+    std::vector<repo::Id> snapshots;
+  };
+
+  Status find_in(std::unique_ptr<repo::Repository> repository, const std::vector<std::string>& ids,
+                 std::stop_token stop) {
+    // Shared: other backups go on. A foreign exclusive lock is honoured until it is stale (safety.md 9).
+    repo::LockOptions options;
+    options.site = context_.options.site;
+    Found found{std::move(repository), nullptr, {}};
+    found.lock = TRY(found.repository->lock(options, stop));
+    const std::vector<repo::Snapshot> snapshots = TRY(found.repository->snapshots(stop));
+    for (const std::string& id : ids) {
+      const Result<repo::Snapshot> snapshot = repo::find_snapshot(snapshots, id);
+      if (snapshot.is(ErrorCode::not_found)) continue;
+      if (!snapshot) return snapshot.error();
+      found.snapshots.push_back(snapshot->id);
+    }
+    found_.push_back(std::move(found));
+    return {};
+  }
+
+  const Context& context_;
+  std::vector<Found> found_;
+};
 
 Result<kube::After> Deletion::reconcile(const std::string& name, std::stop_token stop) {
   Result<velero::DeleteBackupRequest> found = context_.objects.get<velero::DeleteBackupRequest>(name, stop);
@@ -37,7 +122,9 @@ Result<kube::After> Deletion::reconcile(const std::string& name, std::stop_token
       request.status.phase = velero::phase::kInProgress;
       TRY(context_.objects.write_status(request, VeleroObjects::Also::nothing, stop));
     }
-    status = remove_backup(*backup, stop);
+    const Result<bool> removed = remove_backup(*backup, stop);
+    if (removed.ok() && !*removed) return kube::After::in(kLookAgain);
+    if (!removed) status = removed.error();
   }
   if (!status && status.error().retryable()) return status.error();
   if (!status) {
@@ -56,59 +143,52 @@ Result<kube::After> Deletion::reconcile(const std::string& name, std::stop_token
   return kube::After::done();
 }
 
-Status Deletion::remove_backup(const velero::Backup& backup, std::stop_token stop) {
+Result<bool> Deletion::remove_backup(const velero::Backup& backup, std::stop_token stop) {
+  const std::string& name = backup.metadata.name;
   const location::Location location = TRY(context_.locations.get(backup.spec.storage_location, stop));
   if (location.object.read_only()) {
     return Error(ErrorCode::denied,
                  fmt::format("cannot delete backup because backup storage location {} is currently in read-only mode",
                              location.object.metadata.name));
   }
-  if (backup.status.phase != velero::phase::kDeleting) {
+  TRY(check_holder(context_.options.site, location.object, backup).in("backup " + name));
+  const Stored stored = TRY(what_is_stored(*location.store, backup, stop));
+  if (TRY(in_use(name, stop))) return false;
+  const bool made_by_a_run = !backup.metadata.annotation(velero::annotation::kAttempt).empty();
+  const bool files_are_ours = stored == Stored::this_backup || stored == Stored::remains;
+  if (backup.status.phase != velero::phase::kDeleting && files_are_ours) {
     json::object patch;
     json::set(patch, {"status", "phase"}, velero::phase::kDeleting);
-    TRY(context_.objects.merge<velero::Backup>(backup.metadata.name, std::move(patch), stop));
+    TRY(context_.objects.merge<velero::Backup>(name, std::move(patch), stop));
+    // A Restore that began in between has seen the new phase and ends, or is seen here.
+    if (TRY(in_use(name, stop))) return false;
   }
-  TRY(forget_snapshots(location, backup, stop));
+  Snapshots snapshots(context_);
+  // With somebody else's files under the name, PodVolumeBackups may be copies that name somebody else's snapshots.
+  if ((stored != Stored::another || made_by_a_run) && !TRY(snapshots.find(location, backup, stop))) return false;
   const velero::Layout layout = TRY(velero::Layout::at(""));
-  // Without its metadata it is no backup any more: that goes first, the rest may follow later.
-  TRY(location.store->remove(layout.key(velero::BackupFile::metadata, backup.metadata.name), stop));
-  TRY(remove_files(*location.store, layout.backup_directory(backup.metadata.name), stop));
+  if (files_are_ours) TRY(location.store->remove(layout.key(velero::BackupFile::metadata, name), stop));
+  TRY(snapshots.forget(stop));
+  if (files_are_ours) TRY(remove_backup_files(*location.store, name, stop));
+  if (stored == Stored::another) {
+    context_.log.warning("only the object is deleted: what lies under its name in the location is another backup",
+                         {{"backup", name}, {"location", location.object.metadata.name}});
+  }
   TRY(remove_restores(location, backup, stop));
-  return context_.objects.remove<velero::Backup>(backup.metadata.name, stop);
+  TRY(context_.objects.remove<velero::Backup>(name, stop));
+  return true;
 }
 
-Status Deletion::forget_snapshots(const location::Location& location, const velero::Backup& backup,
-                                  std::stop_token stop) {
-  const std::string label = fmt::format("{}={}", velero::label::kBackupName, velero::label_value(backup.metadata.name));
-  std::map<std::string, std::vector<std::string>> by_namespace;
-  for (const velero::PodVolumeBackup& pvb : TRY(context_.objects.list<velero::PodVolumeBackup>(label, stop))) {
-    const bool ours = pvb.spec.uploader_type.empty() || pvb.spec.uploader_type == "restic";
-    if (ours && !pvb.status.snapshot_id.empty())
-      by_namespace[pvb.spec.pod.namespace_].push_back(pvb.status.snapshot_id);
+Result<bool> Deletion::in_use(const std::string& backup, std::stop_token stop) {
+  for (const velero::Restore& restore : TRY(context_.objects.list<velero::Restore>({}, std::move(stop)))) {
+    const std::string& phase = restore.status.phase;
+    const bool begun = !phase.empty() && phase != velero::phase::kNew;
+    if (restore.spec.backup_name != backup || !begun || velero::is_final(phase)) continue;
+    context_.log.info("a restore reads the backup: its deletion waits",
+                      {{"backup", backup}, {"restore", restore.metadata.name}});
+    return true;
   }
-  if (by_namespace.empty()) return {};
-  const crypto::Secret password =
-      TRY(location::repository_password(context_.api, context_.objects.ns(), location::Missing::refuse, stop));
-  for (const auto& [ns, ids] : by_namespace) {
-    Result<std::unique_ptr<repo::Repository>> repository =
-        location::open_volume_repository(location, ns, password, location::Missing::refuse, {}, stop);
-    if (repository.is(ErrorCode::not_found)) continue;  // its snapshots went with it
-    if (!repository) return repository.error();
-    const std::vector<repo::Snapshot> snapshots = TRY((*repository)->snapshots(stop));
-    for (const std::string& id : ids) {
-      const Result<repo::Snapshot> snapshot = repo::find_snapshot(snapshots, id);
-      if (snapshot.is(ErrorCode::not_found)) continue;
-      if (!snapshot) return snapshot.error();
-      TRY((*repository)->remove_snapshot(snapshot->id, stop));
-    }
-  }
-  return {};
-}
-
-Status Deletion::remove_files(objstore::Store& store, const std::string& directory, std::stop_token stop) {
-  std::vector<objstore::ObjectMeta> objects = TRY(objstore::list_all(store, directory, stop));
-  for (auto object = objects.rbegin(); object != objects.rend(); ++object) TRY(store.remove(object->key, stop));
-  return {};
+  return false;
 }
 
 Status Deletion::remove_restores(const location::Location& location, const velero::Backup& backup,
@@ -116,7 +196,10 @@ Status Deletion::remove_restores(const location::Location& location, const veler
   const velero::Layout layout = TRY(velero::Layout::at(""));
   for (const velero::Restore& restore : TRY(context_.objects.list<velero::Restore>({}, stop))) {
     if (restore.spec.backup_name != backup.metadata.name) continue;
-    TRY(remove_files(*location.store, layout.restore_directory(restore.metadata.name), stop));
+    for (const objstore::ObjectMeta& object :
+         TRY(objstore::list_all(*location.store, layout.restore_directory(restore.metadata.name), stop))) {
+      TRY(location.store->remove(object.key, stop));
+    }
     json::object patch;
     std::vector<std::string> finalizers = restore.metadata.finalizers;
     std::erase(finalizers, std::string(velero::finalizer::kRestoreExternalResources));
@@ -153,6 +236,10 @@ Result<kube::After> Expiry::reconcile(const std::string& name, std::stop_token s
   }
   if (location->status.phase == velero::phase::kUnavailable) {
     TRY(mark(backup, "BSLUnavailable", stop));
+    return kube::After::in(again);
+  }
+  if (!check_holder(context_.options.site, *location, backup)) {
+    TRY(mark(backup, kNotHolder, stop));
     return kube::After::in(again);
   }
   for (const velero::DeleteBackupRequest& request : TRY(context_.objects.list<velero::DeleteBackupRequest>({}, stop))) {

@@ -1,8 +1,10 @@
 // The end of backups: by request, and by age.
 //
-// A DeleteBackupRequest removes what the backup owns: its snapshots are forgotten (never pruned here), then its files,
-// metadata first, so that a half-deleted backup is no backup; then its Restores and the object. A read-only location
-// refuses. Expired backups get a DeleteBackupRequest; the label velero.io/gc-failure tells why one could not.
+// A DeleteBackupRequest removes what the backup owns: first its metadata, so that from then on it is no backup to
+// anybody, then its snapshots (forgotten, never pruned here), then its files, its Restores and the object. All that can
+// refuse is asked before: the location's mode, the holder (control/holder.h), whose files they are
+// (control/stored_backup.h), passwords and locks of the repositories. A backup that a Restore is reading is waited for.
+// Expired backups get a DeleteBackupRequest; the label velero.io/gc-failure tells why one could not.
 #pragma once
 
 #include "control/context.h"
@@ -16,9 +18,10 @@ class Deletion {
   [[nodiscard]] Result<kube::After> reconcile(const std::string& name, std::stop_token stop);
 
  private:
-  Status remove_backup(const velero::Backup& backup, std::stop_token stop);
-  Status forget_snapshots(const location::Location& location, const velero::Backup& backup, std::stop_token stop);
-  Status remove_files(objstore::Store& store, const std::string& directory, std::stop_token stop);
+  class Snapshots;
+  /// False: not yet, as a Restore reads the backup or a repository is locked.
+  Result<bool> remove_backup(const velero::Backup& backup, std::stop_token stop);
+  Result<bool> in_use(const std::string& backup, std::stop_token stop);
   Status remove_restores(const location::Location& location, const velero::Backup& backup, std::stop_token stop);
   const Context& context_;
 };

@@ -2,7 +2,13 @@
 
 #include "control/backup_sync.h"
 #include "control/requests.h"
+#include "control/restore_controller.h"
 #include "control/test_site.h"
+#include "location/volume_repository.h"
+#include "objstore/decorators.h"
+#include "objstore/fault.h"
+#include "repo/archive.h"
+#include "velero/metadata.h"
 
 namespace holdfast::control {
 namespace {
@@ -124,8 +130,10 @@ TEST(Deletion, ADeathAtAnyCallIsGoneOnFrom) {
         "[restores.velero.io/external-resources-finalizer]}, spec: {backupName: b}}\n---\n"
         "{apiVersion: velero.io/v1, kind: DeleteBackupRequest, metadata: {name: d, namespace: velero}, spec: "
         "{backupName: b}}");
-    for (const char* file : {"backups/b/velero-backup.json", "backups/b/b-logs.gz", "restores/r/restore-r-logs.gz"})
-      directory.write(file, "x");
+    velero::Backup stored;
+    stored.metadata.name = "b";
+    directory.write("backups/b/velero-backup.json", velero::encode_metadata(stored));
+    for (const char* file : {"backups/b/b-logs.gz", "restores/r/restore-r-logs.gz"}) directory.write(file, "x");
     site.api.forget_calls();
     kube::FakeApi::Fault fault;
     fault.nth = n;
@@ -145,6 +153,248 @@ TEST(Deletion, ADeathAtAnyCallIsGoneOnFrom) {
     if (!hit) return;
   }
   FAIL() << "the sweep never ended";
+}
+
+/// A location with the backup b and its one snapshot, and another backup's; made once, with a key that opens at once.
+const TestDirectory& small_location() {
+  static const TestDirectory made;
+  static const bool filled = [] {
+    TestSite site;
+    site.make_location("default", made.path());
+    const location::Location location = *site.locations.get("default");
+    const auto store = objstore::below(location.store, "restic/web").value();
+    const crypto::Secret password = crypto::Secret::of("static-passw0rd");
+    repo::InitOptions init;
+    init.kdf = crypto::ScryptCost{.n = 16, .r = 1, .p = 1};
+    const auto repository = repo::Repository::init(store, password, init).value();
+    const auto lock = repository->lock({}).value();
+    TestDirectory files;
+    std::vector<std::string> ids;
+    for (const char* text : {"one", "two"}) {
+      files.write("f", text);
+      repo::ArchiveOptions options;
+      options.paths = {"."};
+      options.working_directory = files.path();
+      repo::NoProgress progress;
+      ids.push_back(repo::archive(*repository, *lock, options, progress)->snapshot->id.short_hex());
+    }
+    made.write("snapshot-of-b", ids[0]);
+    velero::Backup stored;
+    stored.metadata.name = "b";
+    made.write("backups/b/velero-backup.json", velero::encode_metadata(stored));
+    for (const char* file : {"backups/b/b-logs.gz", "backups/b/b.tar.gz", "restores/r/restore-r-logs.gz"})
+      made.write(file, "x");
+    return true;
+  }();
+  EXPECT_TRUE(filled);
+  return made;
+}
+
+/// Deletes b with a store that dies at the n-th call of that kind, and goes on with a new process; false: there are
+/// fewer calls.
+bool survives_death(int n, objstore::Operation operation, objstore::Fault::Kind kind) {
+  const std::string where = (kind == objstore::Fault::Kind::crash ? "before " : "after ") + std::to_string(n);
+  TestDirectory directory;
+  std::filesystem::copy(small_location().path(), directory.path(), std::filesystem::copy_options::recursive);
+  const std::string snapshot = read_file(directory.path() + "/snapshot-of-b").value();
+  const auto snapshots = [&] {
+    const std::filesystem::directory_iterator all(directory.path() + "/restic/web/snapshots");
+    return std::distance(begin(all), end(all));
+  };
+  TestSite site;
+  std::shared_ptr<objstore::FaultStore> faults;
+  site.decorate = [&](std::shared_ptr<objstore::Store> store) {
+    faults = std::make_shared<objstore::FaultStore>(std::move(store));
+    return faults;
+  };
+  site.make_location("default", directory.path());
+  site.api.seed_yaml(
+      "{apiVersion: v1, kind: Secret, metadata: {name: velero-repo-credentials, namespace: velero}, data: "
+      "{repository-password: c3RhdGljLXBhc3N3MHJk}}\n---\n"
+      "{apiVersion: velero.io/v1, kind: Backup, metadata: {name: b, namespace: velero}, spec: {storageLocation: "
+      "default}, status: {phase: Completed}}\n---\n"
+      "{apiVersion: velero.io/v1, kind: Restore, metadata: {name: r, namespace: velero}, spec: {backupName: b}}\n---\n"
+      "{apiVersion: velero.io/v1, kind: DeleteBackupRequest, metadata: {name: d, namespace: velero}, spec: "
+      "{backupName: b}}\n---\n"
+      "{apiVersion: velero.io/v1, kind: PodVolumeBackup, metadata: {name: b-1, namespace: velero, labels: "
+      "{velero.io/backup-name: b}}, spec: {pod: {namespace: web}, backupStorageLocation: default}, status: "
+      "{snapshotID: "
+      "\"" +
+      snapshot + "\"}}");
+  EXPECT_TRUE(site.locations.get("default").ok());
+  faults->add({.call = n, .operation = operation, .kind = kind});
+  (void)Deletion(site.context).reconcile("d", {}).ok();
+  const bool crashed = faults->crashed();
+  faults->reset();
+  // As long as it looks like a backup it is a whole one, also to another site.
+  if (directory.has("backups/b/velero-backup.json")) {
+    EXPECT_EQ(snapshots(), 2) << where;
+  }
+  if (crashed) {
+    const auto done = Deletion(site.context).reconcile("d", {});
+    EXPECT_TRUE(done.ok()) << where << ": " << done.error().to_string();
+  }
+  EXPECT_FALSE(site.exists<velero::DeleteBackupRequest>("d")) << where << site.lines->text();
+  EXPECT_FALSE(site.exists<velero::Backup>("b")) << where;
+  for (const char* file : {"backups/b/b-logs.gz", "backups/b/b.tar.gz", "restores/r/restore-r-logs.gz"})
+    EXPECT_FALSE(directory.has(file)) << where << file;
+  EXPECT_EQ(snapshots(), 1) << where;
+  return crashed;
+}
+
+TEST(Deletion, ADeathAtAnyStoreDeleteIsGoneOnFrom) {
+  for (auto kind : {objstore::Fault::Kind::crash, objstore::Fault::Kind::crash_after}) {
+    int n = 1;
+    while (n < 100 && survives_death(n, objstore::Operation::remove, kind) && !testing::Test::HasFailure()) ++n;
+    EXPECT_GE(n, 6);  // metadata, snapshot, two files, a restore's, the lock
+  }
+}
+
+TEST(Deletion, ADeathAtTheLockIsGoneOnFrom) {
+  for (auto kind : {objstore::Fault::Kind::crash, objstore::Fault::Kind::crash_after})
+    EXPECT_TRUE(survives_death(1, objstore::Operation::put, kind));
+}
+
+TEST(Deletion, AForeignExclusiveLockIsHonoured) {
+  SyncedSite site;
+  const location::Location location = *site.locations.get("default");
+  auto repository = location::open_volume_repository(location, "web-app1", crypto::Secret::of("static-passw0rd"),
+                                                     location::Missing::refuse);
+  ASSERT_TRUE(repository.ok());
+  repo::LockOptions exclusive;
+  exclusive.mode = repo::LockMode::exclusive;
+  exclusive.site = "west";
+  auto lock = (*repository)->lock(exclusive);
+  ASSERT_TRUE(lock.ok());
+  site.ask("b3");
+  Deletion deletion(site.context);
+  const auto waits = deletion.reconcile("d", {});
+  ASSERT_TRUE(waits.ok());
+  EXPECT_TRUE(waits->delay.has_value());
+  EXPECT_THAT(site.lines->text(), HasSubstr("repository of namespace web-app1"));
+  EXPECT_THAT(site.lines->text(), HasSubstr("exclusive lock"));
+  EXPECT_TRUE(site.directory.has("dr/backups/b3/velero-backup.json"));
+  EXPECT_EQ(site.files("restic/web-app1/snapshots"), 3U);
+  ASSERT_TRUE((*lock)->release().ok());
+  ASSERT_TRUE(deletion.reconcile("d", {}).ok());
+  EXPECT_FALSE(site.exists<velero::Backup>("b3")) << site.lines->text();
+  EXPECT_FALSE(site.directory.has("dr/restic/web-app1/locks"));
+}
+
+TEST(Deletion, ARunningRestoreIsWaitedFor) {
+  SyncedSite site;
+  site.api.seed_yaml(
+      "{apiVersion: velero.io/v1, kind: Restore, metadata: {name: r, namespace: velero}, spec: {backupName: b3}, "
+      "status: {phase: InProgress}}");
+  site.ask("b3");
+  Deletion deletion(site.context);
+  const auto waits = deletion.reconcile("d", {});
+  ASSERT_TRUE(waits.ok());
+  EXPECT_TRUE(waits->delay.has_value());
+  EXPECT_TRUE(site.directory.has("dr/backups/b3/velero-backup.json"));
+  EXPECT_EQ(site.get<velero::Backup>("b3").status.phase, "Completed");
+  site.patch("restores", "r", R"({"status":{"phase":"Completed"}})");
+  ASSERT_TRUE(deletion.reconcile("d", {}).ok());
+  EXPECT_FALSE(site.exists<velero::Backup>("b3"));
+  EXPECT_FALSE(site.exists<velero::Restore>("r"));
+}
+
+TEST(Deletion, WhatIsBeingDeletedIsNotRestored) {
+  SyncedSite site;
+  site.patch("backups", "b3", R"({"status":{"phase":"Deleting"}})");
+  site.api.seed_yaml(
+      "{apiVersion: velero.io/v1, kind: Restore, metadata: {name: r, namespace: velero}, spec: {backupName: b3}}");
+  BackupSync sync(site.context);
+  ASSERT_TRUE(RestoreController(site.context, sync).reconcile("r", {}).ok());
+  const auto restore = site.get<velero::Restore>("r");
+  EXPECT_EQ(restore.status.phase, "FailedValidation");
+  EXPECT_THAT(restore.status.validation_errors, testing::Contains(HasSubstr("backup b3 is being deleted")));
+  // The same, where the deletion begins between the look and the run.
+  site.patch("backups", "b3", R"({"status":{"phase":"Completed"}})");
+  site.api.seed_yaml(
+      "{apiVersion: velero.io/v1, kind: Restore, metadata: {name: r2, namespace: velero}, spec: {backupName: b3}}");
+  kube::FakeApi::Fault fault;
+  fault.verb = "patch";
+  fault.resource = "restores.velero.io";
+  fault.meanwhile = [&] { site.patch("backups", "b3", R"({"status":{"phase":"Deleting"}})"); };
+  site.api.inject(fault);
+  ASSERT_TRUE(RestoreController(site.context, sync).reconcile("r2", {}).ok());
+  EXPECT_EQ(site.get<velero::Restore>("r2").status.phase, "Failed");
+  EXPECT_THAT(site.get<velero::Restore>("r2").status.failure_reason, HasSubstr("backup b3 is being deleted"));
+}
+
+/// A Backup object named b3 that is not the backup b3 in the location.
+void replace_object(SyncedSite& site, const std::string& meta, const std::string& status) {
+  ASSERT_TRUE(site.context.objects.remove<velero::Backup>("b3").ok());
+  site.api.seed_yaml("{apiVersion: velero.io/v1, kind: Backup, metadata: {name: b3, namespace: velero" + meta +
+                     "}, spec: {storageLocation: default}, status: " + status + "}");
+}
+
+TEST(Deletion, ANamesakesFilesAndSnapshotsStay) {
+  const std::pair<const char*, const char*> objects[] = {
+      {"", "{phase: FailedValidation}"},
+      {", annotations: {holdfast.dev/site: east, holdfast.dev/attempt: \"0a0b\"}",
+       "{phase: Failed, startTimestamp: "
+       "'2026-01-01T00:00:00Z'}"},
+      {"", "{phase: Deleting, startTimestamp: '2026-01-01T00:00:00Z'}"}};
+  for (const auto& [meta, status] : objects) {
+    SyncedSite site;
+    replace_object(site, meta, status);
+    const size_t files = site.files("");
+    site.ask("b3");
+    const auto done = Deletion(site.context).reconcile("d", {});
+    ASSERT_TRUE(done.ok()) << done.error().to_string();
+    EXPECT_FALSE(site.exists<velero::Backup>("b3"));
+    EXPECT_EQ(site.files(""), files) << meta << status;
+    EXPECT_THAT(site.lines->text(), HasSubstr("only the object is deleted"));
+  }
+}
+
+TEST(Deletion, MetadataThatCannotBeReadProvesNothing) {
+  SyncedSite site;
+  site.directory.write("dr/backups/b3/velero-backup.json", "{\"kind\": \"Ba");
+  const size_t files = site.files("");
+  site.ask("b3");
+  EXPECT_THAT(refused(site).errors.at(0), HasSubstr("it cannot be told whose backup this is"));
+  EXPECT_EQ(site.files(""), files);
+}
+
+TEST(Deletion, OnlyTheHolderDeletes) {
+  SyncedSite site;
+  site.options.site = "west";
+  velero::Backup b3 = site.get<velero::Backup>("b3");
+  b3.metadata.annotations[std::string(velero::annotation::kSite)] = "east";
+  b3.metadata.annotations[std::string(velero::annotation::kEpoch)] = "0";
+  ASSERT_TRUE(site.context.objects.write_status(b3, VeleroObjects::Also::metadata).ok());
+  const size_t files = site.files("");
+  site.ask("b3");
+  const auto status = refused(site);
+  ASSERT_EQ(status.errors.size(), 1U);
+  EXPECT_THAT(status.errors[0], HasSubstr("backup b3: it was written by site east and this is site west"));
+  EXPECT_THAT(status.errors[0], HasSubstr("backup-location set default --take-over east"));
+  EXPECT_EQ(site.files(""), files);
+  EXPECT_EQ(site.get<velero::Backup>("b3").status.phase, "Completed");
+  // Neither by age.
+  site.clock.advance(std::chrono::hours(24 * 120));
+  ASSERT_TRUE(site.context.objects.remove<velero::DeleteBackupRequest>("d").ok());
+  ASSERT_TRUE(Expiry(site.context).reconcile("b3", {}).ok());
+  EXPECT_TRUE(site.all<velero::DeleteBackupRequest>().empty());
+  EXPECT_EQ(site.get<velero::Backup>("b3").metadata.label(velero::label::kGcFailure), "NotHolder");
+  // Until it has taken over.
+  site.patch("backupstoragelocations", "default", R"({"metadata":{"annotations":{"holdfast.dev/take-over":"east"}}})");
+  ASSERT_TRUE(Expiry(site.context).reconcile("b3", {}).ok());
+  ASSERT_EQ(site.all<velero::DeleteBackupRequest>().size(), 1U);
+  const auto done = Deletion(site.context).reconcile(site.all<velero::DeleteBackupRequest>()[0].metadata.name, {});
+  ASSERT_TRUE(done.ok()) << done.error().to_string();
+  EXPECT_FALSE(site.exists<velero::Backup>("b3"));
+  EXPECT_FALSE(site.directory.has("dr/backups/b3/b3-logs.gz"));
+  // An epoch that was claimed is beyond this release, also for the site itself.
+  velero::Backup b2 = site.get<velero::Backup>("b2");
+  b2.metadata.annotations[std::string(velero::annotation::kSite)] = "west";
+  b2.metadata.annotations[std::string(velero::annotation::kEpoch)] = "3";
+  ASSERT_TRUE(site.context.objects.write_status(b2, VeleroObjects::Also::metadata).ok());
+  site.ask("b2");
+  EXPECT_THAT(refused(site).errors.at(0), HasSubstr("it was written in epoch 3"));
 }
 
 TEST(Expiry, AsksOnceForAnExpiredBackup) {

@@ -186,6 +186,10 @@ Result<std::optional<RestoreController::Source>> RestoreController::find_source(
     faults.emplace_back("neither a backup nor a schedule with a usable backup was found");
     return std::optional<Source>();
   }
+  if (chosen->status.phase == velero::phase::kDeleting) {
+    faults.push_back(fmt::format("backup {} is being deleted", chosen->metadata.name));
+    return std::optional<Source>();
+  }
   restore.spec.backup_name = chosen->metadata.name;
   return std::optional(Source{std::move(*chosen), std::move(*location), std::move(modifier)});
 }
@@ -270,6 +274,11 @@ Status RestoreController::run(velero::Restore restore, const Source& source, con
                               std::stop_token stop) {
   const log::Logger log = context_.log.with({{"restore", restore.metadata.name}});
   const auto work = [&]() -> Result<backup::RestoreOutcome> {
+    // This Restore is InProgress by now: a deletion that begins later sees it and waits.
+    const velero::Backup read = TRY(context_.objects.get<velero::Backup>(restore.spec.backup_name, stop));
+    if (read.status.phase == velero::phase::kDeleting) {
+      return Error(ErrorCode::conflict, fmt::format("backup {} is being deleted", restore.spec.backup_name));
+    }
     const location::Location location = TRY(context_.locations.get(source.location.metadata.name, stop));
     PodVolumeRestores volumes(context_, restore, location, stop);
     backup::RestoreRun run{.layout = TRY(velero::Layout::at("")),

@@ -63,6 +63,8 @@ inline constexpr std::string_view kPodLabels = "oadp.openshift.io/pod-labels";
 inline constexpr std::string_view kSite = "holdfast.dev/site";
 inline constexpr std::string_view kEpoch = "holdfast.dev/epoch";
 inline constexpr std::string_view kAttempt = "holdfast.dev/attempt";
+// Ours, on a BackupStorageLocation: the sites whose backups this site holds now (comma list).
+inline constexpr std::string_view kTakeOver = "holdfast.dev/take-over";
 }  // namespace annotation
 
 namespace finalizer {

@@ -112,6 +112,9 @@ Result<int> set(const Surroundings& surroundings, const config::Arguments& argum
   TRY(get_object<BackupStorageLocation>(cluster, name));
   if (arguments.boolean("default")) TRY(clear_other_defaults(cluster, name));
   TRY(change_object<BackupStorageLocation>(cluster, name, [&](BackupStorageLocation& location) -> Status {
+    if (arguments.given("take-over"))
+      location.metadata.annotations[std::string(velero::annotation::kTakeOver)] =
+          fmt::format("{}", fmt::join(arguments.list("take-over"), ","));
     if (arguments.given("default")) location.spec.is_default = arguments.boolean("default");
     if (new_credential) location.spec.credential = new_credential;
     if (!certificate.empty()) {
@@ -243,7 +246,11 @@ config::Command backup_location_command(const Surroundings& surroundings) {
       .examples = {"holdfast backup-location set dr --default"},
       .options = {{.name = "default", .kind = Kind::boolean, .help = "backups that name no location go here"},
                   credential_option(),
-                  certificate_option()},
+                  certificate_option(),
+                  {.name = "take-over",
+                   .kind = Kind::list,
+                   .help = "sites that are gone for good: their backups are deleted and expired by this site now",
+                   .value_name = "SITE"}},
       .positionals = {{"NAME", "name of the location", true, false,
                        names_of<velero::BackupStorageLocation>(surroundings)}},
       .run = runs(surroundings, set)};

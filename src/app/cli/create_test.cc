@@ -248,6 +248,10 @@ TEST(Create, OneLocationAtMostIsTheDefault) {
   };
   EXPECT_TRUE(is_default("new"));
   EXPECT_FALSE(is_default("default"));
+  EXPECT_EQ(stage.run({"backup-location", "set", "default", "--take-over", "east,north"}), 0) << stage.err();
+  EXPECT_EQ(json::string_at(stage.api().peek(kube::types::velero("backupstoragelocations"), "velero", "default"),
+                            {"metadata", "annotations", "holdfast.dev/take-over"}),
+            "east,north");
   EXPECT_EQ(stage.run({"backup-location", "set", "default", "--default"}), 0) << stage.err();
   EXPECT_TRUE(is_default("default"));
   EXPECT_FALSE(is_default("new"));
