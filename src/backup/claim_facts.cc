@@ -44,6 +44,14 @@ const ClaimFacts::Claim& ClaimFacts::claim(const std::string& ns, const std::str
   return claim;
 }
 
+Result<velero::VolumeFacts> ClaimFacts::volume_facts(const std::string& ns, const std::string& name) const {
+  const json::value object = TRY(api_.get(kube::types::persistent_volume_claims(), ns, name, stop_));
+  const std::string pv = json::string_at(object, {"spec", "volumeName"});
+  if (pv.empty()) return velero::facts_of_persistent_volume({}, object);
+  const json::value volume = TRY(api_.get(kube::types::persistent_volumes(), "", pv, stop_));
+  return velero::facts_of_persistent_volume(volume, object);
+}
+
 std::vector<SkippedVolume> ClaimFacts::skipped() const {
   std::vector<SkippedVolume> list;
   for (const auto& [key, claim] : claims_) {

@@ -27,6 +27,10 @@ class ClaimFacts {
   /// What is known, else what the API server says; an empty Claim where it does not answer.
   const Claim& claim(const std::string& ns, const std::string& name);
 
+  /// What policies look at: the claim and its volume as the API server has them now; of an unbound claim there is
+  /// little.
+  [[nodiscard]] Result<velero::VolumeFacts> volume_facts(const std::string& ns, const std::string& name) const;
+
   /// Every bound claim of the backup, as if none were saved.
   [[nodiscard]] std::vector<SkippedVolume> skipped() const;
   [[nodiscard]] std::map<std::string, velero::PvInfo> persistent_volumes() const { return volumes_; }

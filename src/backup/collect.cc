@@ -54,6 +54,7 @@ class Collector {
   void count(const kube::ResourceType& type, const json::object& object);
   velero::PodVolumeChoice choose(const json::value& pod);
   void miss(const json::value& pod, const velero::StringList& volumes, const std::string& reason);
+  std::optional<velero::VolumeAction> action_for(const json::value& pod, const json::value& volume);
   void save_volumes(const json::value& pod);
   void end_of_pod(const json::value& pod, std::vector<PodVolumeResult> results);
   void note_unsaved_claims();
@@ -84,9 +85,8 @@ class Collector {
 };
 
 Result<Collected> Collector::run() {
-  if (spec_.resource_policy) {
-    return Error(ErrorCode::unsupported, "spec.resourcePolicy is not supported",
-                 "choose volumes by the annotations backup.velero.io/backup-volumes and -excludes");
+  if (spec_.resource_policy && !options_.policy) {
+    return Error(ErrorCode::invalid, "the policy that spec.resourcePolicy names was not given");
   }
   types_ = TypeIndex(TRY(api_.discover(stop_).in("discover the types of the cluster")));
   filter_ = velero::ResourceFilter::of(spec_, types_.velero_types());
@@ -313,6 +313,19 @@ Status Collector::write(const kube::ResourceType& type, const json::object& obje
   return {};
 }
 
+/// A volume whose properties cannot be read is an error, and annotations and defaults decide.
+std::optional<velero::VolumeAction> Collector::action_for(const json::value& pod, const json::value& volume) {
+  const std::string ns = json::string_at(pod, {"metadata", "namespace"});
+  const std::string name = json::string_at(volume, {"name"});
+  const std::string claim = velero::claim_of(pod, name);
+  if (claim.empty()) return options_.policy->action(velero::facts_of_pod_volume(volume));
+  const Result<velero::VolumeFacts> facts = claims_.volume_facts(ns, claim);
+  if (facts) return options_.policy->action(*facts);
+  findings_.error(ns, fmt::format("volume {} of pod {}: the resource policies cannot be applied: {}", name,
+                                  json::string_at(pod, {"metadata", "name"}), facts.error().to_string()));
+  return std::nullopt;
+}
+
 velero::PodVolumeChoice Collector::choose(const json::value& pod) {
   velero::PodVolumeRules rules;
   rules.default_volumes_to_fs_backup =
@@ -321,6 +334,7 @@ velero::PodVolumeChoice Collector::choose(const json::value& pod) {
     return claims_.claim(n, claim).host_path;
   };
   rules.claims_taken = &claims_taken_;
+  if (options_.policy) rules.policy = [&](const json::value& volume) { return action_for(pod, volume); };
   return velero::choose_pod_volumes(pod, rules);
 }
 

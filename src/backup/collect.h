@@ -17,6 +17,7 @@
 #include "backup/volumes.h"
 #include "kube/api.h"
 #include "velero/resource_list.h"
+#include "velero/resource_policy.h"
 #include "velero/types.h"
 #include "velero/volume_info.h"
 
@@ -25,6 +26,7 @@ namespace holdfast::backup {
 struct CollectOptions {
   velero::Backup backup;                                 ///< the Backup object, defaults filled in
   bool default_fs_backup = false;                        ///< where the spec does not say
+  std::optional<velero::ResourcePolicy> policy;          ///< of spec.resourcePolicy
   size_t list_apart_max = 8;                             ///< up to so many namespaces are listed one by one
   std::function<void(int total, int done)> on_progress;  ///< from the collecting thread
   Clock* clock = &system_clock();                        ///< run_backup() sets its own

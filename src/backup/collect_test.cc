@@ -436,10 +436,10 @@ TEST(Collect, DeploymentConfigsLearnOfTheirPods) {
   EXPECT_TRUE(has_annotation(config, "openshift.io/backup-server-version"));
 }
 
-TEST(Collect, AnUnsupportedPolicyIsRefused) {
+TEST(Collect, APolicyThatWasNotGivenIsRefused) {
   kube::FakeApi api;
   const Taken taken = collect_all(api, backup_of(R"({"resourcePolicy":{"kind":"configmap","name":"p"}})"));
-  EXPECT_TRUE(taken.collected.is(ErrorCode::unsupported));
+  EXPECT_TRUE(taken.collected.is(ErrorCode::invalid));
 }
 
 }  // namespace

@@ -4,10 +4,12 @@
 
 #include "backup/run_backup.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "control/pod_volumes.h"
 #include "velero/layout.h"
 #include "velero/metadata.h"
 #include "velero/names.h"
+#include "velero/resource_policy.h"
 #include "velero/validate.h"
 
 namespace holdfast::control {
@@ -19,6 +21,20 @@ constexpr std::string_view kNoEpoch = "0";
 
 std::string schedule_of(const velero::Backup& backup) {
   return backup.metadata.label(velero::label::kScheduleName);
+}
+
+/// The policies in the ConfigMap that spec.resourcePolicy names.
+Result<velero::ResourcePolicy> policy_of(const Context& context, const velero::BackupSpec& spec, std::stop_token stop) {
+  const std::string& ns = context.objects.ns();
+  const std::string& name = spec.resource_policy->name;
+  if (to_lower(spec.resource_policy->kind) != "configmap") {
+    return Error(ErrorCode::unsupported, fmt::format("resource policies {}/{}: \"{}\" is no kind that can hold them",
+                                                     ns, name, spec.resource_policy->kind));
+  }
+  const Result<json::value> map = context.api.get(kube::types::config_maps(), ns, name, std::move(stop));
+  if (map.is(ErrorCode::not_found)) return Error(ErrorCode::not_found, velero::missing_policy_text(ns, name));
+  if (!map) return map.error();
+  return velero::resource_policy_of(*map, ns, name);
 }
 
 bool untouched(const std::string& phase) {
@@ -114,13 +130,9 @@ Result<bool> BackupController::prepare(velero::Backup& backup, std::stop_token s
   for (const json::value& ns : namespaces.items)
     lookups.namespaces.push_back(json::string_at(ns, {"metadata", "name"}));
   if (spec.resource_policy.has_value()) {
-    lookups.resource_policy_fault = velero::missing_policy_text(context_.objects.ns(), spec.resource_policy->name);
-    const Result<json::value> policy =
-        context_.api.get(kube::types::config_maps(), context_.objects.ns(), spec.resource_policy->name, stop);
-    if (policy.ok()) {
-      lookups.resource_policy_fault =
-          fmt::format("resource policies are not supported by this release (ConfigMap {})", spec.resource_policy->name);
-    }
+    const Result<velero::ResourcePolicy> policy = policy_of(context_, spec, stop);
+    if (!policy && policy.error().retryable()) return policy.error();
+    if (!policy) lookups.resource_policy_fault = policy.error().message();
   }
   backup.metadata.labels[std::string(velero::label::kStorageLocation)] = velero::label_value(spec.storage_location);
   backup.status.version = velero::kBackupVersion;
@@ -170,7 +182,11 @@ Status BackupController::run(velero::Backup backup, std::stop_token stop) {
     run.spill_directory = context_.options.spill_directory;
     run.log = context_.log;  // the run names its backup itself
     run.clock = &context_.clock;
-    outcome = backup::run_backup(context_.api, *location->store, run, &volumes, stop);
+    Result<velero::ResourcePolicy> policy = velero::ResourcePolicy();
+    if (backup.spec.resource_policy.has_value()) policy = policy_of(context_, backup.spec, stop);
+    if (policy && backup.spec.resource_policy.has_value()) run.collect.policy = std::move(*policy);
+    outcome = policy ? backup::run_backup(context_.api, *location->store, run, &volumes, stop)
+                     : Result<backup::BackupOutcome>(policy.error());
   }
   // Asked to stop, we leave the phase: the next leader says that the controller was lost, and it was.
   if (!outcome && stop.stop_requested()) return std::move(outcome).error();

@@ -12,7 +12,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 class BackupControllerTest : public testing::Test, protected TestSite {
  protected:
@@ -66,6 +65,48 @@ TEST_F(BackupControllerTest, WithoutConditionalPutMetadataThatAppearedMeanwhileI
   EXPECT_EQ(backup.status.phase, "Failed");
   EXPECT_THAT(backup.status.failure_reason, HasSubstr("velero-backup.json exists already"));
   EXPECT_EQ(read_file(metadata).value(), "somebody's");
+}
+
+TEST_F(BackupControllerTest, ResourcePoliciesChooseVolumes) {
+  make_location("default", directory.path());
+  api.seed_yaml(R"(
+{apiVersion: v1, kind: ConfigMap, metadata: {name: p, namespace: velero}, data: {p.yaml: "version: v1\nvolumePolicies:\n- conditions: {storageClass: [scratch]}\n  action: {type: skip}\n- conditions: {volumeTypes: [emptyDir]}\n  action: {type: fs-backup}\n"}}
+---
+{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv1}, spec: {storageClassName: scratch, capacity: {storage: 1Gi}, csi: {driver: d}}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: web}, spec: {volumeName: pv1}, status: {phase: Bound}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: web, annotations: {backup.velero.io/backup-volumes: d}}, spec: {nodeName: n1, containers: [{name: c, volumeMounts: [{name: d, mountPath: /d}, {name: e, mountPath: /e}]}], volumes: [{name: d, persistentVolumeClaim: {claimName: data}}, {name: e, emptyDir: {}}]}, status: {phase: Running}}
+)");
+  ask("b", ", resourcePolicy: {kind: configmap, name: p}");
+  const velero::Backup backup = run("b");
+  // No node agent runs here: what was asked of one is told by name.
+  EXPECT_EQ(backup.status.phase, "PartiallyFailed");
+  const std::string files = directory.path() + "/backups/b/b-";
+  const std::string results = velero::gunzip(read_file(files + "results.gz").value()).value();
+  EXPECT_THAT(results, HasSubstr("volume e of pod web/p: no node agent runs on node n1"));
+  EXPECT_THAT(results, testing::Not(HasSubstr("volume d of pod")));
+  const std::string infos = velero::gunzip(read_file(files + "volumeinfo.json.gz").value()).value();
+  EXPECT_THAT(infos, HasSubstr("podvolume: matched action is 'skip' in chosen resource policies;"));
+}
+
+TEST_F(BackupControllerTest, BadResourcePoliciesAreFailedValidation) {
+  make_location("default", directory.path());
+  const std::array<std::string, 3> policies[] = {
+      {"snapshot", "version: v1\\nvolumePolicies: [{conditions: {}, action: {type: snapshot}}]",
+       "resource policies velero/snapshot: action type snapshot is not supported"},
+      {"version", "version: v2", "resource policies velero/version: incompatible version number v2 with supported"},
+      {"yaml", "{", "resource policies velero/yaml: failed to decode yaml data into resource policies  "}};
+  for (const auto& [name, text, fault] : policies) {
+    api.seed_yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: " + name +
+                  ", namespace: velero}, data: {p.yaml: \"" + text + "\"}}");
+    ask(name, ", resourcePolicy: {kind: configmap, name: " + name + "}");
+    const velero::Backup backup = run(name);
+    EXPECT_EQ(backup.status.phase, "FailedValidation");
+    EXPECT_THAT(backup.status.validation_errors, ElementsAre(HasSubstr(fault)));
+  }
+  ask("kind", ", resourcePolicy: {kind: secret, name: p}");
+  EXPECT_THAT(run("kind").status.validation_errors, ElementsAre(HasSubstr("\"secret\" is no kind")));
 }
 
 TEST_F(BackupControllerTest, ADirectoryHasConditionalPut) {

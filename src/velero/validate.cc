@@ -128,9 +128,12 @@ StringList validate(const Backup& backup, const BackupLookups& lookups) {
     add(out, {fmt::format("Namespace \"{}\" not found", name)}, "namespace");
   add_selectors(out, spec.label_selector, spec.or_label_selectors, "backup");
   if (spec.resource_policy && !lookups.resource_policy_fault.empty()) {
+    const std::string& name = spec.resource_policy->name;
     out.push_back(lookups.resource_policy_fault);
-    out.push_back(fmt::format("resource policies {}/{}: illegal resource policies / configmap",
-                              backup.metadata.namespace_, spec.resource_policy->name));
+    // Velero goes on with an empty ConfigMap where there is none.
+    if (lookups.resource_policy_fault == missing_policy_text(backup.metadata.namespace_, name))
+      out.push_back(fmt::format("resource policies {}/{}: illegal resource policies / configmap",
+                                backup.metadata.namespace_, name));
   }
   return out;
 }

@@ -11,6 +11,9 @@ namespace holdfast::velero {
 
 namespace {
 
+/// Velero's words.
+constexpr std::string_view kSkippedByPolicy = "matched action is 'skip' in chosen resource policies";
+
 StringList annotation_list(const json::value& pod, std::string_view key) {
   StringList out;
   for (const std::string& part : split(json::string_at(pod, {"metadata", "annotations", key}), ',')) {
@@ -79,9 +82,16 @@ PodVolumeChoice choose_pod_volumes(const json::value& pod, const PodVolumeRules&
     const std::string name = json::string_at(volume, {"name"});
     present.insert(name);
     const bool asked = contains(wanted, name);
-    if (!rules.default_volumes_to_fs_backup && !asked) continue;
+    std::optional<VolumeAction> action;
+    if (rules.policy && unsuitable(volume).empty() && !name.starts_with("default-token")) action = rules.policy(volume);
+    if (action == VolumeAction::skip) {
+      out.skipped.push_back({name, std::string(kSkippedByPolicy), false});
+      continue;
+    }
+    const bool by_policy = action == VolumeAction::fs_backup;
+    if (!rules.default_volumes_to_fs_backup && !asked && !by_policy) continue;
     std::string reason;
-    if (rules.default_volumes_to_fs_backup)
+    if (rules.default_volumes_to_fs_backup && !by_policy)
       reason = opt_out_reason(volume, name, excluded);
     else if (json::find(volume, {"hostPath"}) != nullptr)
       reason = unsuitable(volume);

@@ -1,9 +1,11 @@
-// Which volumes of a pod are backed up as files: opt-in by annotation, or opt-out with defaultVolumesToFsBackup. Pure.
+// Which volumes of a pod are backed up as files: by policy, else opt-in by annotation, or opt-out with
+// defaultVolumesToFsBackup. Pure.
 #pragma once
 
 #include <functional>
 #include <set>
 
+#include "velero/resource_policy.h"
 #include "velero/types/meta.h"
 
 namespace holdfast::velero {
@@ -22,6 +24,8 @@ struct PodVolumeRules {
   bool default_volumes_to_fs_backup = false;
   /// True where the PVC NAMESPACE, NAME is bound to a PV of type hostPath.
   std::function<bool(const std::string&, const std::string&)> claim_is_host_path;
+  /// What the policy of the Backup says of an entry of spec.volumes; goes before annotations and the default.
+  std::function<std::optional<VolumeAction>(const json::value&)> policy = {};
   /// "NAMESPACE/CLAIM" taken through another pod of this backup already.
   const std::set<std::string>* claims_taken = nullptr;
 };
