@@ -10,6 +10,7 @@ import os
 import sys
 import tarfile
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from sandbox_site import Checks, Site, VELERO, enter_private_mounts, eventually  # noqa: E402
 

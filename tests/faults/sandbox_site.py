@@ -39,6 +39,15 @@ def enter_private_mounts():
     os.execvp("unshare", ["unshare", "-m", "--propagation", "private", sys.executable, *sys.argv])
 
 
+def make_bucket(endpoint, name):
+    """A bucket of an S3 server, with the keys of the environment. They go by standard input: arguments are seen by everybody."""
+    keys = os.environ["AWS_ACCESS_KEY_ID"] + ":" + os.environ["AWS_SECRET_ACCESS_KEY"]
+    nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    subprocess.run(["curl", "-fsS", "--noproxy", "*", "--aws-sigv4", "aws:amz:us-east-1:s3", "--config", "-",
+                    "-H", "x-amz-content-sha256: " + nothing, "-X", "PUT", f"{endpoint}/{name}"],
+                   input=f'user = "{keys}"\n', text=True, check=True)
+
+
 class Refused(Exception):
     """An answer of the API server that is no success."""
 
@@ -215,16 +224,21 @@ class Site:
         """A process of holdfast; `inside`: in the site's mounts, where the volumes of its pods are."""
         command = [self.program, *words]
         if inside:
-            command = ["nsenter", "-t", str(self.init), "-m", "--", *command]
+            # /proc of the site is that of its own processes; this one is none of them, and needs itself there.
+            command = ["nsenter", "-t", str(self.init), "-m", "--", "unshare", "-m", "--propagation", "slave", "--",
+                       "/bin/sh", "-c", 'mount -t proc proc /proc && exec "$@"', "sh", *command]
+        extra = dict(extra or {})
+        if inside and "LD_PRELOAD" in extra:
+            command[-len(words) - 1:-len(words)] = ["env", "LD_PRELOAD=" + extra.pop("LD_PRELOAD"), self.program]
         with open(f"{self.work}/{log}.log", "a") as sink:
             process = subprocess.Popen(command, env=self.environment(extra), stdout=sink, stderr=sink)
         self.processes.append(process)
         return process
 
-    def controller(self, name="one", kubeconfig=None, extra=None, *flags):
-        return self.spawn("controller", "--site", "a", "--pod-name", name, "--lease-duration", "1s", "--metrics-address",
+    def controller(self, name="one", kubeconfig=None, extra=None, lease="30s"):
+        return self.spawn("controller", "--site", "a", "--pod-name", name, "--lease-duration", lease, "--metrics-address",
                           "127.0.0.1:0", "--restore-helper-image", "localhost/holdfast:1", "--scratch-dir", self.work,
-                          "--restore-sync-wait", "5s", *flags,
+                          "--restore-sync-wait", "5s",
                           extra=dict({"KUBECONFIG": kubeconfig or self.kubeconfig}, **(extra or {})),
                           log="controller-" + name)
 
