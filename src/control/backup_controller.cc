@@ -42,6 +42,34 @@ bool untouched(const std::string& phase) {
          phase == velero::phase::kReadyToStart;
 }
 
+/// Asked right before the metadata is put, which makes the files a backup: a process that was frozen meanwhile has lost
+/// the lease without knowing it, and its successor has marked the backup Failed.
+class StillInProgress final : public backup::EpochSource {
+ public:
+  StillInProgress(const Context& context, const velero::Backup& backup)
+      : context_(context), name_(backup.metadata.name), uid_(backup.metadata.uid) {}
+
+  Result<std::string> current(std::stop_token stop) override {
+    for (int tries = 1;; ++tries) {
+      const Result<velero::Backup> now = context_.objects.get<velero::Backup>(name_, stop);
+      if (now.ok()) {
+        const std::string& phase = now->status.phase;
+        if (phase == velero::phase::kInProgress && now->metadata.uid == uid_) return std::string("0");
+        return Error(ErrorCode::conflict, fmt::format("backup {} is no longer InProgress but {}", name_, phase));
+      }
+      if (!now.error().retryable() || tries == kAsked) return now.error();
+      TRY(context_.clock.sleep(stop, kAskAgain));
+    }
+  }
+
+ private:
+  static constexpr int kAsked = 5;
+  static constexpr Duration kAskAgain = std::chrono::milliseconds(500);
+  const Context& context_;
+  const std::string name_;
+  const std::string uid_;
+};
+
 }  // namespace
 
 Status BackupController::take_over(std::stop_token stop) {
@@ -175,8 +203,10 @@ Status BackupController::run(velero::Backup backup, std::stop_token stop) {
       json::object patch;
       json::set(patch, {"status", "progress"}, json::object{{"totalItems", total}, {"itemsBackedUp", done}});
       // Progress is a courtesy: the next one comes within a second, and the final status tells all.
-      static_cast<void>(context_.objects.merge<velero::Backup>(backup.metadata.name, std::move(patch), stop));
+      static_cast<void>(context_.objects.merge_in_phase(backup, velero::phase::kInProgress, std::move(patch), stop));
     };
+    StillInProgress epochs(context_, backup);
+    run.epochs = &epochs;
     run.site = context_.options.site;
     run.attempt = backup.metadata.annotation(velero::annotation::kAttempt);
     run.spill_directory = context_.options.spill_directory;
@@ -213,7 +243,12 @@ Status BackupController::run(velero::Backup backup, std::stop_token stop) {
 Status BackupController::finish(const velero::Backup& backup, std::stop_token stop) {
   count(backup);
   while (true) {
-    Status status = context_.objects.write_status(backup, VeleroObjects::Also::metadata, stop);
+    const Result<velero::Backup> stored = context_.objects.get<velero::Backup>(backup.metadata.name, stop);
+    if (stored.is(ErrorCode::not_found)) return {};
+    // By us, where the answer was lost, or by a successor.
+    if (stored.ok() && velero::is_final(stored->status.phase)) return {};
+    Status status = stored.ok() ? context_.objects.write_status(backup, VeleroObjects::Also::metadata, stop)
+                                : Status(stored.error());
     if (status.ok() || status.is(ErrorCode::not_found)) return {};
     if (!context_.clock.sleep(stop, std::chrono::milliseconds(500))) return status;
   }

@@ -75,6 +75,24 @@ TEST(ControllerFaults, ABackupAlwaysEndsAndSaysWhatIsInTheStore) {
         });
 }
 
+TEST(ControllerFaults, WhatASuccessorHasEndedIsNotWrittenOver) {
+  TestSite site;
+  TestDirectory directory;
+  site.make_location("default", directory.path());
+  site.api.seed_yaml(kObjects);
+  site.api.inject({.verb = "list", .resource = "configmaps", .meanwhile = [&site] {
+                     site.patch("backups", "b",
+                                R"({"status": {"phase": "Failed", "failureReason": "controller lost"}})");
+                   }});
+  BackupController controller(site.context);
+  work(controller, "b");
+  const auto backup = site.get<velero::Backup>("b");
+  EXPECT_EQ(backup.status.phase, "Failed");
+  EXPECT_EQ(backup.status.failure_reason, "controller lost");
+  EXPECT_FALSE(in_store(site));
+  EXPECT_FALSE(directory.has("backups/b/b.tar.gz"));
+}
+
 TEST(ControllerFaults, ARestoreAlwaysEndsAndItsObjectsAreThereWhenItSaysSo) {
   sweep(
       [](TestSite& site) {

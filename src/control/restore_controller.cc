@@ -303,7 +303,7 @@ Status RestoreController::run(velero::Restore restore, const Source& source, con
       if (now - last < std::chrono::seconds(1) || !told.compare_exchange_strong(last, now)) return;
       json::object patch;
       json::set(patch, {"status", "progress"}, json::object{{"totalItems", total}, {"itemsRestored", done}});
-      static_cast<void>(context_.objects.merge<velero::Restore>(restore.metadata.name, std::move(patch), stop));
+      static_cast<void>(context_.objects.merge_in_phase(restore, velero::phase::kInProgress, std::move(patch), stop));
     };
     run.log = context_.log;  // the run names its restore itself
     run.clock = &context_.clock;
@@ -338,7 +338,12 @@ Status RestoreController::finish(const velero::Restore& restore, std::stop_token
   context_.metrics.counter(name, "Restores by how they ended", {{"schedule", restore.spec.schedule_name}}).add();
   std::optional<BootTime> told;
   while (true) {
-    Status status = context_.objects.write_status(restore, VeleroObjects::Also::metadata, stop);
+    const Result<velero::Restore> stored = context_.objects.get<velero::Restore>(restore.metadata.name, stop);
+    if (stored.is(ErrorCode::not_found)) return {};
+    // By us, where the answer was lost, or by a successor.
+    if (stored.ok() && velero::is_final(stored->status.phase)) return {};
+    Status status = stored.ok() ? context_.objects.write_status(restore, VeleroObjects::Also::metadata, stop)
+                                : Status(stored.error());
     if (status.ok() || status.is(ErrorCode::not_found)) return {};
     const bool refused = status.is(ErrorCode::denied) || status.is(ErrorCode::invalid);
     const BootTime now = context_.clock.boottime();

@@ -95,6 +95,21 @@ class VeleroObjects {
     return {};
   }
 
+  /// The same while the object is in that phase; conflict where it is in another one, is another object by now, or was
+  /// changed in between. Whoever has been cut off for a while must not write over what another process has said since.
+  template <typename T>
+  [[nodiscard]] Status merge_in_phase(const T& object, std::string_view phase, json::object patch,
+                                      std::stop_token stop = {}) const {
+    const json::value stored = TRY(api_.get(type<T>(), ns_, object.metadata.name, stop));
+    const std::string now = json::string_at(stored, {"status", "phase"});
+    if (now != phase || json::string_at(stored, {"metadata", "uid"}) != object.metadata.uid) {
+      return Error(ErrorCode::conflict, std::string(T::kKind) + " " + object.metadata.name + " is no longer " +
+                                            std::string(phase) + " but " + now);
+    }
+    json::set(patch, {"metadata", "resourceVersion"}, json::string_at(stored, {"metadata", "resourceVersion"}));
+    return merge<T>(object.metadata.name, std::move(patch), std::move(stop));
+  }
+
   /// Gone already is a success.
   template <typename T>
   [[nodiscard]] Status remove(const std::string& name, std::stop_token stop = {}) const {
