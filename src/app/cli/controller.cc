@@ -68,6 +68,7 @@ Status serve(const config::Arguments& arguments) {
   leadership.lease_duration = arguments.duration("lease-duration");
   leadership.renew_deadline = leadership.lease_duration * 2 / 3;
   leadership.retry_period = leadership.lease_duration / 6;
+  leadership.on_ready = [&](bool serves) { ready = serves; };
   control::ControlOptions options = options_from(arguments, cluster.ns);
   if (options.site.empty()) options.site = TRY(cluster_id(*cluster.api, cluster.ns));
   const Status status =
