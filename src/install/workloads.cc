@@ -75,17 +75,16 @@ json::object controller_deployment(const Options& options) {
   json::array volumes;
   add_scratch(mounts, volumes);
   add_store(options, mounts, volumes);
-  json::object container{
-      {"name", "velero"},
-      {"image", image_of(options)},
-      {"imagePullPolicy", "IfNotPresent"},
-      {"command", controller_command(options)},
-      {"env", environment()},
-      {"ports", json::array{json::object{{"name", "metrics"}, {"containerPort", 8085}}}},
-      {"readinessProbe",
-       json::object{{"httpGet", json::object{{"path", "/readyz"}, {"port", 8085}}}, {"periodSeconds", 2}}},
-      {"resources", resources(options.controller_resources)},
-      {"volumeMounts", std::move(mounts)}};
+  json::object container{{"name", "velero"},
+                         {"image", image_of(options)},
+                         {"imagePullPolicy", "IfNotPresent"},
+                         {"command", controller_command(options)},
+                         {"env", environment()},
+                         {"ports", json::array{json::object{{"name", "metrics"}, {"containerPort", 8085}}}},
+                         {"readinessProbe", json::object{{"httpGet", json::object{{"path", "/readyz"}, {"port", 8085}}},
+                                                         {"periodSeconds", 2}}},
+                         {"resources", resources(options.controller_resources)},
+                         {"volumeMounts", std::move(mounts)}};
   json::object pod{{"serviceAccountName", kControllerAccount},
                    {"restartPolicy", "Always"},
                    {"containers", json::array{std::move(container)}},
