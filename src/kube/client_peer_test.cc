@@ -50,6 +50,8 @@ TEST(ClientOnACluster, DiscoversWhatTheServerServes) {
 // The server keeps no history of a type from before the type was made.
 TEST_P(ApiContract, AVersionThatIsTooOldIsAConflict) {
   const ResourceType type = make_type(false);
+  // A list waits until the server has set up its storage; a watch is refused until then.
+  ASSERT_TRUE(list_all(api_, type, ns_).ok());
   const Status status =
       api_.watch(type, ns_, {.resource_version = "1", .timeout = 20s}, [](const WatchEvent&) { return Status(); }, {});
   EXPECT_TRUE(status.is(ErrorCode::conflict)) << (status.ok() ? "ended" : status.error().to_string());
