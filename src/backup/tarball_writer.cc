@@ -33,10 +33,8 @@ struct TarballWriter::State {
 
   ~State() {
     // Dropping an unfinished writer must not call the sink any more.
-    if (tar && !finished) {
-      failure.emplace(ErrorCode::cancelled, "tarball given up");
-      archive_write_fail(tar.get());
-    }
+    if (!finished) failure.emplace(ErrorCode::cancelled, "tarball given up");
+    tar.reset();
   }
 
   Error error(std::string_view what) const {
@@ -44,13 +42,12 @@ struct TarballWriter::State {
     const char* text = archive_error_string(tar.get());
     return Error(ErrorCode::internal, text == nullptr ? "libarchive failed" : text).in(what);
   }
+  /// Hides a failed sink from libarchive, which does not free its gzip stream after a failed write.
   static la_ssize_t write(archive*, void* self, const void* bytes, size_t size) {
     auto* state = static_cast<State*>(self);
-    if (state->failure) return -1;
-    Status status = state->sink(std::string_view(static_cast<const char*>(bytes), size));
-    if (!status) {
-      state->failure = std::move(status).error();
-      return -1;
+    if (!state->failure) {
+      Status status = state->sink(std::string_view(static_cast<const char*>(bytes), size));
+      if (!status) state->failure = std::move(status).error();
     }
     return static_cast<la_ssize_t>(size);
   }
@@ -74,7 +71,7 @@ Result<TarballWriter> TarballWriter::create(ByteSink sink, Time now) {
                      archive_write_set_bytes_per_block(tar, 1 << 16) == ARCHIVE_OK &&
                      archive_write_set_bytes_in_last_block(tar, 1) == ARCHIVE_OK &&
                      archive_write_open(tar, state.get(), nullptr, &State::write, nullptr) == ARCHIVE_OK;
-  if (!ready) return state->error("open tarball");
+  if (!ready || state->failure) return state->error("open tarball");
   TarballWriter writer(std::move(state));
   TRY(writer.entry(std::string(kVersionPath), kVersion));
   return writer;
@@ -94,7 +91,7 @@ Status TarballWriter::entry(const std::string& path, std::string_view body) {
   if (archive_write_data(tar, body.data(), body.size()) != static_cast<la_ssize_t>(body.size())) {
     return state_->error(path);
   }
-  if (archive_write_finish_entry(tar) != ARCHIVE_OK) return state_->error(path);
+  if (archive_write_finish_entry(tar) != ARCHIVE_OK || state_->failure) return state_->error(path);
   return {};
 }
 
@@ -116,7 +113,7 @@ Status TarballWriter::add(const TarballItem& item, const json::value& object) {
 
 Status TarballWriter::finish() {
   const int closed = archive_write_close(state_->tar.get());
-  if (closed != ARCHIVE_OK) return state_->error("close tarball");
+  if (closed != ARCHIVE_OK || state_->failure) return state_->error("close tarball");
   state_->finished = true;
   return {};
 }
