@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/text.h"
 #include "velero/names.h"
@@ -53,14 +55,27 @@ void BackupWatch::tell() {
   }
 }
 
+bool BackupWatch::within(const BackupSeen& backup, const Freeze& freeze) {
+  return freeze.taken >= backup.created &&
+         (!backup.completed || freeze.taken <= *backup.completed + std::chrono::seconds(1));
+}
+
+bool BackupWatch::saw_newest_freezes() const {
+  const auto newest = std::find_if(facts_.backups.rbegin(), facts_.backups.rend(),
+                                   [](const BackupSeen& backup) { return backup.phase == velero::phase::kCompleted; });
+  if (newest == facts_.backups.rend()) return false;
+  return std::all_of(facts_.applications.begin(), facts_.applications.end(), [&](const ApplicationSeen& application) {
+    return std::any_of(application.freezes.begin(), application.freezes.end(),
+                       [&](const Freeze& freeze) { return within(*newest, freeze); });
+  });
+}
+
 /// The freeze that fell into the backup.
 std::string BackupWatch::freeze_text(const BackupSeen& backup, const std::string& name) const {
   for (const ApplicationSeen& application : facts_.applications) {
     if (application.name != name) continue;
     for (const Freeze& freeze : application.freezes) {
-      if (freeze.taken < backup.created ||
-          (backup.completed && freeze.taken > *backup.completed + std::chrono::seconds(1)))
-        continue;
+      if (!within(backup, freeze)) continue;
       return fmt::format(", frozen {:.0f} ms (manifest {:.0f} ms)", freeze.frozen_ms, freeze.manifest_ms);
     }
   }

@@ -31,7 +31,12 @@ class BackupWatch {
   /// is always seen before its backup is lost.
   [[nodiscard]] Status look(SiteView site, const std::vector<std::string>& urls, const std::stop_token& stop);
 
+  /// True where the freeze of the newest completed backup was seen in each application. A look that took long may
+  /// have missed it: an application tells of its last freeze only.
+  [[nodiscard]] bool saw_newest_freezes() const;
+
  private:
+  [[nodiscard]] static bool within(const BackupSeen& backup, const Freeze& freeze);
   [[nodiscard]] Status look_at_freeze(const std::string& url, ApplicationSeen& seen, const std::stop_token& stop);
   void tell();
   [[nodiscard]] std::string freeze_text(const BackupSeen& backup, const std::string& name) const;

@@ -263,7 +263,10 @@ class LiveStory final : public Story {
   }
 
   Status lose_site() {
-    TRY(watch_backups());
+    TRY(until("the newest backup's freezes are seen", [&]() -> Result<bool> {
+      TRY(watch_backups());
+      return watch_.saw_newest_freezes();
+    }));
     facts_.lost = clock_.now();
     TRY(sites_.kill(kLostSite));
     progress_.note(sites_.name(kLostSite) + " is gone");
