@@ -1,12 +1,16 @@
 #include "backup/claim_facts.h"
 
 #include "backup/json_edit.h"
+#include "velero/mover_names.h"
+#include "velero/names.h"
 
 namespace holdfast::backup {
 
 void ClaimFacts::learn_claim(Claim& claim, const json::object& object) {
   claim.uid = json::string_at(object, {"metadata", "uid"});
   claim.pv = json::string_at(object, {"spec", "volumeName"});
+  claim.block = json::string_at(object, {"spec", "volumeMode"}) == "Block";
+  claim.wish = json::string_at(object, {"metadata", "annotations", velero::annotation::kBackupVolume});
 }
 
 void ClaimFacts::note(const ItemKey& key, const json::object& object) {
@@ -50,6 +54,14 @@ Result<velero::VolumeFacts> ClaimFacts::volume_facts(const std::string& ns, cons
   if (pv.empty()) return velero::facts_of_persistent_volume({}, object);
   const json::value volume = TRY(api_.get(kube::types::persistent_volumes(), "", pv, stop_));
   return velero::facts_of_persistent_volume(volume, object);
+}
+
+std::vector<std::pair<std::string, std::string>> ClaimFacts::open_claims() const {
+  std::vector<std::pair<std::string, std::string>> list;
+  for (const auto& [key, claim] : claims_) {
+    if (claim.taken && !claim.pv.empty() && !claim.block && claim.skipped.empty()) list.push_back(key);
+  }
+  return list;
 }
 
 std::vector<SkippedVolume> ClaimFacts::skipped() const {

@@ -17,6 +17,8 @@ class ClaimFacts {
     bool host_path = false;  ///< the PV is of that type
     std::string skipped;     ///< why its data is not saved
     bool taken = false;      ///< the claim is in the backup
+    bool block = false;      ///< a block device, which has no files
+    std::string wish;        ///< its annotation holdfast.dev/backup-volume
   };
 
   ClaimFacts(kube::Api& api, std::stop_token stop) : api_(api), stop_(std::move(stop)) {}
@@ -31,6 +33,8 @@ class ClaimFacts {
   /// little.
   [[nodiscard]] Result<velero::VolumeFacts> volume_facts(const std::string& ns, const std::string& name) const;
 
+  /// The claims of the backup that are bound to a volume with files, and of which no pod has said why they are skipped.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> open_claims() const;
   /// Every bound claim of the backup, as if none were saved.
   [[nodiscard]] std::vector<SkippedVolume> skipped() const;
   [[nodiscard]] std::map<std::string, velero::PvInfo> persistent_volumes() const { return volumes_; }

@@ -57,6 +57,11 @@ class Collector {
   std::optional<velero::VolumeAction> action_for(const json::value& pod, const json::value& volume);
   void save_volumes(const json::value& pod);
   void end_of_pod(const json::value& pod, std::vector<PodVolumeResult> results);
+  bool fs_backup_by_default() const;
+  void save_unmounted_claims();
+  bool wants_mover(const std::string& ns, const std::string& name, const ClaimFacts::Claim& claim);
+  std::string who_uses(const std::string& ns, const std::string& claim);
+  void take_results(std::vector<PodVolumeResult> results);
   void note_unsaved_claims();
   velero::Reach reach(const kube::ResourceType& type) const { return filter_.reach(TypeIndex::to_velero(type)); }
   bool excluded(const json::value& object) const;
@@ -79,6 +84,7 @@ class Collector {
   std::set<ItemKey> taken_;
   std::set<std::string> claims_taken_;
   std::map<std::pair<std::string, std::string>, std::string> missed_;  ///< namespace and claim: why it is not saved yet
+  std::map<std::string, std::vector<json::value>> pods_;  ///< by namespace, where a claim is mounted by no pod
   Collected out_;
   std::mutex mutex_;  ///< guards out_.volumes: results arrive on other threads
   std::optional<sync::WorkerGroup> post_hooks_;
@@ -99,6 +105,7 @@ Result<Collected> Collector::run() {
     for (const kube::ResourceType* type : types_.backup_order()) {
       if (status) status = collect_type(*type);
     }
+    if (status) save_unmounted_claims();
     std::stop_source given_up;
     if (!status) given_up.request_stop();
     if (volumes_ != nullptr) volumes_->wait(status ? stop_ : given_up.get_token());
@@ -328,8 +335,7 @@ std::optional<velero::VolumeAction> Collector::action_for(const json::value& pod
 
 velero::PodVolumeChoice Collector::choose(const json::value& pod) {
   velero::PodVolumeRules rules;
-  rules.default_volumes_to_fs_backup =
-      spec_.default_volumes_to_fs_backup.value_or(spec_.default_volumes_to_restic.value_or(options_.default_fs_backup));
+  rules.default_volumes_to_fs_backup = fs_backup_by_default();
   rules.claim_is_host_path = [&](const std::string& n, const std::string& claim) {
     return claims_.claim(n, claim).host_path;
   };
@@ -389,6 +395,79 @@ void Collector::save_volumes(const json::value& pod) {
   }
   volumes_->start(pod.get_object(), std::move(requests),
                   [this, pod](std::vector<PodVolumeResult> results) { end_of_pod(pod, std::move(results)); });
+}
+
+bool Collector::fs_backup_by_default() const {
+  return spec_.default_volumes_to_fs_backup.value_or(
+      spec_.default_volumes_to_restic.value_or(options_.default_fs_backup));
+}
+
+/// The claims of the backup that no pod mounts: a mover does, where the claim's annotation or the default asks for it.
+/// One that a pod outside the backup uses is left alone: nobody froze that pod.
+void Collector::save_unmounted_claims() {
+  for (const auto& [ns, name] : claims_.open_claims()) {
+    const ClaimFacts::Claim& claim = claims_.claim(ns, name);
+    if (claim.host_path || claims_taken_.contains(ns + "/" + name) || !wants_mover(ns, name, claim)) continue;
+    std::string reason = volumes_ == nullptr ? "no volume data is saved here" : who_uses(ns, name);
+    if (!reason.empty()) {
+      missed_.emplace(std::pair(ns, name), std::move(reason));
+      continue;
+    }
+    PodVolumeRequest request;
+    request.pod_namespace = ns;
+    request.pvc = name;
+    request.pvc_uid = claim.uid;
+    request.pv = claim.pv;
+    request.by_mover = true;
+    volumes_->start_claim(std::move(request),
+                          [this](std::vector<PodVolumeResult> results) { take_results(std::move(results)); });
+  }
+}
+
+/// The claim's annotation decides, then the resource policies, then what a pod that has ended asked for, or the
+/// default.
+bool Collector::wants_mover(const std::string& ns, const std::string& name, const ClaimFacts::Claim& claim) {
+  if (!claim.wish.empty()) return claim.wish == "true";
+  if (options_.policy) {
+    const Result<velero::VolumeFacts> facts = claims_.volume_facts(ns, name);
+    if (!facts) {
+      findings_.error(
+          ns, fmt::format("claim {}: the resource policies cannot be applied: {}", name, facts.error().to_string()));
+    } else if (const std::optional<velero::VolumeAction> action = options_.policy->action(*facts)) {
+      return *action == velero::VolumeAction::fs_backup;
+    }
+  }
+  return fs_backup_by_default() || missed_.contains({ns, name});
+}
+
+/// Why a mover must not mount the claim; empty: nobody uses it.
+std::string Collector::who_uses(const std::string& ns, const std::string& claim) {
+  auto known = pods_.find(ns);
+  if (known == pods_.end()) {
+    Result<kube::ListPage> listed = kube::list_all(api_, kube::types::pods(), ns, {}, stop_);
+    if (!listed) return "it cannot be told whether a pod uses it: " + listed.error().message();
+    known = pods_.emplace(ns, std::move(listed->items)).first;
+  }
+  for (const json::value& pod : known->second) {
+    const std::string phase = json::string_at(pod, {"status", "phase"});
+    if (phase == "Succeeded" || phase == "Failed") continue;
+    for (const json::value& volume : json::array_at(pod, {"spec", "volumes"})) {
+      if (velero::claim_of(pod, json::string_at(volume, {"name"})) != claim) continue;
+      return fmt::format("pod {} uses it, whose volumes are not in this backup",
+                         json::string_at(pod, {"metadata", "name"}));
+    }
+  }
+  return {};
+}
+
+/// From any thread.
+void Collector::take_results(std::vector<PodVolumeResult> results) {
+  for (const PodVolumeResult& result : results) {
+    if (result.error.empty()) continue;
+    findings_.error(result.request.pod_namespace, fmt::format("claim {}: {}", result.request.pvc, result.error));
+  }
+  std::lock_guard lock(mutex_);
+  std::move(results.begin(), results.end(), std::back_inserter(out_.volumes));
 }
 
 /// Its volumes have ended, or it has none: time for the post hooks. From any thread.

@@ -35,6 +35,12 @@ class FakeVolumeBackups final : public VolumeBackups {
       done(std::move(results));
     });
   }
+  void start_claim(PodVolumeRequest claim, Done done) override {
+    claim.pod = "mover-" + claim.pvc;
+    claim.volume = "data";
+    claim.by_mover = true;
+    start({}, {claim}, std::move(done));
+  }
   void wait(std::stop_token) override {
     std::vector<std::jthread> threads;
     std::lock_guard lock(mutex_);
@@ -55,6 +61,7 @@ class FakeVolumeBackups final : public VolumeBackups {
     backup.spec.node = request.node;
     backup.spec.uploader_type = "restic";
     const bool fails = failing.contains(request.volume);
+    if (request.by_mover) backup.metadata.annotations["holdfast.dev/by-mover"] = "true";
     backup.status.phase = fails ? "Failed" : "Completed";
     backup.status.snapshot_id = fails ? "" : "5ea1ed";
     backup.status.progress = {100, 100, {}};
@@ -71,6 +78,11 @@ class FakeVolumeRestores final : public VolumeRestores {
     requests.push_back(request);
     waiting_.emplace_back(std::move(request), std::move(done));
   }
+  void start_claim(PodVolumeRestoreRequest claim, Done done) override {
+    claims.push_back(claim);
+    if (on_claim) on_claim(claim);
+    done({std::move(claim), errors});
+  }
   void wait(std::stop_token) override {
     std::vector<std::pair<PodVolumeRestoreRequest, Done>> waiting;
     {
@@ -81,6 +93,8 @@ class FakeVolumeRestores final : public VolumeRestores {
     for (auto& [request, done] : waiting) done({request, errors});
   }
   std::vector<PodVolumeRestoreRequest> requests;
+  std::vector<PodVolumeRestoreRequest> claims;
+  std::function<void(const PodVolumeRestoreRequest&)> on_claim;
   std::vector<std::string> errors;
   std::function<void()> before_done;
 

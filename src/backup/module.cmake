@@ -9,7 +9,7 @@ holdfast_module(backup
   LIBS ZLIB::ZLIB PkgConfig::ARCHIVE
   TESTS backup_actions_test.cc claim_test.cc collect_test.cc finish_deployment_configs_test.cc resource_modifiers_test.cc
         restore_actions_test.cc restore_items_test.cc restored_data_test.cc run_backup_test.cc run_restore_test.cc stream_test.cc
-        tarball_test.cc)
+        tarball_test.cc unmounted_claims_test.cc)
 if(TARGET holdfast_backup_tests)
   target_link_libraries(holdfast_backup_tests PRIVATE PkgConfig::ARCHIVE)
 endif()

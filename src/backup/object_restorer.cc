@@ -347,6 +347,11 @@ bool ObjectRestorer::held_deployment_configs() const {
   std::lock_guard lock(mutex_);
   return held_;
 }
+bool ObjectRestorer::created_claim(const std::string& ns, const std::string& name) const {
+  std::lock_guard lock(mutex_);
+  return std::any_of(fresh_claims_.begin(), fresh_claims_.end(),
+                     [&](const FreshClaim& claim) { return claim.created && claim.ns == ns && claim.name == name; });
+}
 std::vector<ObjectRestorer::FreshClaim> ObjectRestorer::fresh_claims() const {
   std::lock_guard lock(mutex_);
   return fresh_claims_;

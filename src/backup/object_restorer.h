@@ -59,6 +59,8 @@ class ObjectRestorer {
     bool created = false;  ///< by this restore; else one was there before
   };
   [[nodiscard]] std::vector<FreshClaim> fresh_claims() const;
+  /// True where this restore has made the claim, in this life or an earlier one, and it gets a new volume.
+  [[nodiscard]] bool created_claim(const std::string& ns, const std::string& name) const;
   /// Of the target: those of which an object was looked at.
   [[nodiscard]] std::set<std::string> namespaces() const;
 

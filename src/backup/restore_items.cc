@@ -4,6 +4,7 @@
 
 #include "backup/json_edit.h"
 #include "kube/patch.h"
+#include "velero/mover_names.h"
 #include "velero/names.h"
 
 namespace holdfast::backup {
@@ -196,7 +197,8 @@ VolumeFacts::VolumeFacts(const std::vector<velero::BackupVolumeInfo>& infos,
     volume.pvc = backup.metadata.annotation(velero::annotation::kPvcName);
     volume.size = backup.status.progress.total_bytes;
     if (!volume.pvc.empty()) saved_claims_.emplace(volume.pod_namespace, volume.pvc);
-    volumes_.push_back(std::move(volume));
+    const bool by_mover = backup.metadata.annotation(velero::annotation::kByMover) == "true" && !volume.pvc.empty();
+    (by_mover ? mover_volumes_ : volumes_).push_back(std::move(volume));
   }
 }
 

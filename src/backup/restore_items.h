@@ -53,8 +53,10 @@ class VolumeFacts {
   /// `infos` is empty for backups of Velero up to 1.12, which have no such file.
   VolumeFacts(const std::vector<velero::BackupVolumeInfo>& infos, const std::vector<velero::PodVolumeBackup>& backups);
   [[nodiscard]] VolumeDecision decide(const json::object& persistent_volume) const;
-  /// Every pod volume with a snapshot of its files.
+  /// Every volume of the backup's pods with a snapshot of its files.
   [[nodiscard]] const std::vector<RestoredVolume>& volumes() const { return volumes_; }
+  /// Those whose pod was a mover, made for the claim alone: no pod of the backup waits for them.
+  [[nodiscard]] const std::vector<RestoredVolume>& mover_volumes() const { return mover_volumes_; }
   /// What the PV of that name had; nullptr where unknown.
   [[nodiscard]] const velero::PvInfo* pv(const std::string& name) const;
 
@@ -62,6 +64,7 @@ class VolumeFacts {
   std::map<std::string, velero::BackupVolumeInfo> by_pv_;
   std::set<std::pair<std::string, std::string>> saved_claims_;  ///< namespace and PVC of PodVolumeBackups
   std::vector<RestoredVolume> volumes_;
+  std::vector<RestoredVolume> mover_volumes_;
 };
 /// Clears what binds a claim to its old volume.
 void unbind_claim(json::object& pvc);

@@ -46,6 +46,11 @@ bool RestoredData::comes_back(const std::string& ns, const std::string& claim) c
 }
 
 std::string RestoredData::lost(const std::string& ns, const std::string& claim) const {
+  {
+    std::lock_guard lock(mutex_);
+    const auto failed = unfilled_.find(claim_key(facts_.mapped(ns), claim));
+    if (failed != unfilled_.end()) return failed->second;
+  }
   const auto found = record_.unsaved.find(claim_key(ns, claim));
   return found == record_.unsaved.end() || may_be_empty(ns, claim) ? std::string() : found->second;
 }
@@ -79,11 +84,15 @@ std::vector<RestoredVolume> RestoredData::take(const json::object& source, const
 void RestoredData::ended(const PodVolumeRestoreResult& result) {
   const PodVolumeRestoreRequest& request = result.request;
   for (const std::string& error : result.errors) {
-    findings_.error(request.pod_namespace, fmt::format("volumes of pod {}: {}", request.pod, error));
+    const std::string what = request.by_mover ? fmt::format("claim {}", request.volumes.front().pvc)
+                                              : fmt::format("volumes of pod {}", request.pod);
+    findings_.error(request.pod_namespace, fmt::format("{}: {}", what, error));
   }
   const std::string reason = fmt::format("{}", fmt::join(result.errors, "; "));
   std::lock_guard lock(mutex_);
-  if (!reason.empty()) missing_.emplace(ItemKey{"pods", request.pod_namespace, request.pod}, reason);
+  if (!reason.empty() && !request.by_mover) {
+    missing_.emplace(ItemKey{"pods", request.pod_namespace, request.pod}, reason);
+  }
   for (const RestoredVolume& volume : request.volumes) {
     if (volume.pvc.empty()) continue;
     const ItemKey claim = claim_key(request.pod_namespace, volume.pvc);
@@ -91,6 +100,7 @@ void RestoredData::ended(const PodVolumeRestoreResult& result) {
       full_.insert(claim);
     } else {
       missing_.emplace(claim, reason);
+      if (request.by_mover) unfilled_.emplace(claim, reason);
     }
   }
 }
@@ -98,6 +108,11 @@ void RestoredData::ended(const PodVolumeRestoreResult& result) {
 void RestoredData::note_full(const ItemKey& claim) {
   std::lock_guard lock(mutex_);
   full_.insert(claim);
+}
+
+bool RestoredData::full(const std::string& ns, const std::string& claim) const {
+  std::lock_guard lock(mutex_);
+  return full_.contains(claim_key(ns, claim));
 }
 
 void RestoredData::judge_claim(const ObjectRestorer::FreshClaim& claim) {

@@ -28,7 +28,8 @@ class RestoredData {
   /// Before the first object is restored.
   void set_record(ClaimRecord record) { record_ = std::move(record); }
   [[nodiscard]] const ClaimRecord& record() const { return record_; }
-  /// Why the claim of the source was not saved; empty: it was, or it may come up empty.
+  /// Why the claim of the source was not saved, or could not be filled before its pods are made; empty: it has its
+  /// data, gets it by a pod, or may come up empty.
   [[nodiscard]] std::string lost(const std::string& ns, const std::string& claim) const;
 
   /// The volumes that are brought back through this pod, of those that its container restore-wait waits for.
@@ -37,6 +38,8 @@ class RestoredData {
   void ended(const PodVolumeRestoreResult& result);
   /// A claim that is known to be full from an earlier life of this restore.
   void note_full(const ItemKey& claim);
+  /// True where the claim of the target has its data.
+  [[nodiscard]] bool full(const std::string& ns, const std::string& claim) const;
   /// Before the first object is restored: claims of the target, and the pods through which an earlier life fills them.
   void set_carriers(std::map<ItemKey, std::string> carriers) { carriers_ = std::move(carriers); }
 
@@ -54,10 +57,11 @@ class RestoredData {
   Findings& findings_;
   ClaimRecord record_;
   std::map<ItemKey, std::string> carriers_;
-  std::mutex mutex_;  ///< guards the rest
+  mutable std::mutex mutex_;  ///< guards the rest
   std::set<ItemKey> carried_;
   std::set<ItemKey> full_;
   std::map<ItemKey, std::string> missing_;
+  std::map<ItemKey, std::string> unfilled_;  ///< claims of the target whose mover failed
 };
 
 }  // namespace holdfast::backup

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <condition_variable>
 
 #include "backup/finish_deployment_configs.h"
 #include "backup/json_edit.h"
@@ -54,6 +55,7 @@ class Restorer {
   Status restore_type(ObjectRestorer& restorer, const std::vector<const Tarball::Entry*>& entries);
   void start_volumes(const json::object& source, const json::object& created);
   void take_volume_result(const PodVolumeRestoreResult& result);
+  Status fill_claims(const ObjectRestorer& restorer);
   void finish_claims(const std::vector<ObjectRestorer::FreshClaim>& claims);
   void finish_configs(const ObjectRestorer& restorer, std::map<ItemKey, std::string> missing_data);
   Status adopt(const ObjectRestorer::FreshClaim& claim);
@@ -160,9 +162,8 @@ void Restorer::gather_facts(const BackupContents& contents) {
     facts_.lost_data = [this](const std::string& ns, const std::string& claim) { return lost_data(ns, claim); };
     if (volumes_ != nullptr) {
       facts_.volumes = volume_facts_->volumes();
-    } else if (!volume_facts_->volumes().empty()) {
-      findings_.run_error(fmt::format("the data of {} volumes is not restored: nobody here moves volume data",
-                                      volume_facts_->volumes().size()));
+    } else if (const size_t all = volume_facts_->volumes().size() + volume_facts_->mover_volumes().size(); all > 0) {
+      findings_.run_error(fmt::format("the data of {} volumes is not restored: nobody here moves volume data", all));
     }
   }
   facts_.init_hooks = [this](const json::object& pod) {
@@ -351,7 +352,10 @@ Status Restorer::restore_rest(ObjectRestorer& restorer) {
   }
   for (const std::string& ns : namespaces) restorer.ensure_namespace(ns, stop_);
   const std::vector<std::string>& priorities = run_.priorities.empty() ? default_priorities() : run_.priorities;
-  for (const std::string& type : restore_order(names, priorities)) TRY(restore_type(restorer, by_type[type]));
+  for (const std::string& type : restore_order(names, priorities)) {
+    TRY(restore_type(restorer, by_type[type]));
+    if (type == "persistentvolumeclaims") TRY(fill_claims(restorer));
+  }
   return {};
 }
 
@@ -361,6 +365,43 @@ void Restorer::start_volumes(const json::object& source, const json::object& cre
                                   json::string_at(created, {"metadata", "uid"}), data_.take(source, created)};
   if (request.volumes.empty()) return;
   volumes_->start(std::move(request), [this](const PodVolumeRestoreResult& result) { take_volume_result(result); });
+}
+
+/// The claims whose files were saved by a mover get them back by one, before anything is restored that could use them:
+/// a workload's controller may make pods at any time, and those wait for nobody.
+Status Restorer::fill_claims(const ObjectRestorer& restorer) {
+  if (volumes_ == nullptr || !spec_.restore_pvs.value_or(true)) return {};
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  size_t open = 0;
+  for (const RestoredVolume& volume : volume_facts_->mover_volumes()) {
+    const std::string ns = facts_.mapped(volume.pod_namespace);
+    // What was there before keeps its files, and what an earlier life filled may have been written to since.
+    if (!restorer.created_claim(ns, volume.pvc) || data_.full(ns, volume.pvc)) continue;
+    {
+      std::lock_guard lock(mutex);
+      ++open;
+    }
+    volumes_->start_claim({ns, {}, {}, {volume}, true}, [&](const PodVolumeRestoreResult& result) {
+      take_volume_result(result);
+      std::lock_guard lock(mutex);
+      --open;
+      changed.notify_all();
+    });
+  }
+  std::unique_lock lock(mutex);
+  // Each ends within a limit of its own, also when the restore is stopped: what they refer to lives here.
+  while (open > 0) {
+    changed.wait_for(lock, std::chrono::milliseconds(200));
+    if (!stop_.stop_requested()) continue;
+    lock.unlock();
+    std::stop_source given_up;
+    given_up.request_stop();
+    volumes_->wait(given_up.get_token());
+    lock.lock();
+  }
+  if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "stopped while restoring");
+  return {};
 }
 
 void Restorer::take_volume_result(const PodVolumeRestoreResult& result) {

@@ -19,9 +19,10 @@ struct PodVolumeRequest {
   std::string pod_uid;
   std::string node;
   std::string volume;
-  std::string pvc;      ///< empty: no PVC behind it
-  std::string pvc_uid;  ///< likewise
-  std::string pv;       ///< likewise
+  std::string pvc;        ///< empty: no PVC behind it
+  std::string pvc_uid;    ///< likewise
+  std::string pv;         ///< likewise
+  bool by_mover = false;  ///< the pod is a mover, made for the claim
 };
 
 /// What became of it.
@@ -40,6 +41,9 @@ class VolumeBackups {
   /// Starts all volumes of one pod and returns at once; many pods run at the same time. A volume that cannot be started
   /// ends with an error in its result, not here.
   virtual void start(const json::object& pod, std::vector<PodVolumeRequest> volumes, Done done) = 0;
+  /// The files of a claim that no pod mounts: only pod_namespace, pvc, pvc_uid and pv of the request are set, the
+  /// result has the rest. Returns at once.
+  virtual void start_claim(PodVolumeRequest claim, Done done) = 0;
   /// Blocks until every Done has returned. After `stop` or a deadline of its own it ends what still runs (results with
   /// errors) and returns.
   virtual void wait(std::stop_token stop) = 0;
@@ -51,6 +55,7 @@ struct PodVolumeRestoreRequest {
   std::string pod;
   std::string pod_uid;
   std::vector<RestoredVolume> volumes;  ///< pod_namespace inside is the source's: it decides the repository
+  bool by_mover = false;                ///< the pod is a mover, made for the claim of the only volume
 };
 
 struct PodVolumeRestoreResult {
@@ -66,6 +71,9 @@ class VolumeRestores {
   /// Called right after the pod was created, from any thread; returns at once. It waits until the pod is scheduled and
   /// does the rest.
   virtual void start(PodVolumeRestoreRequest request, Done done) = 0;
+  /// Called after a claim was created whose files were saved by a mover; only pod_namespace and volumes of the request
+  /// are set. Returns at once; Done comes within a limit of its own.
+  virtual void start_claim(PodVolumeRestoreRequest claim, Done done) = 0;
   /// As VolumeBackups::wait.
   virtual void wait(std::stop_token stop) = 0;
 };

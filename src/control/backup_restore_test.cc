@@ -6,6 +6,7 @@
 #include "control/control_plane.h"
 #include "control/test_site.h"
 #include "velero/gzip.h"
+#include "velero/mover_names.h"
 
 namespace holdfast::control {
 namespace {
@@ -81,6 +82,11 @@ class Cluster {
   kube::FakeApi api;
   VeleroObjects objects;
   std::atomic<bool> agent_hangs = false;
+  /// Every mover pod there has been.
+  std::vector<json::value> movers() {
+    std::lock_guard lock(mutex_);
+    return movers_;
+  }
 
  private:
   void work() {
@@ -94,6 +100,18 @@ class Cluster {
     for (const json::value& pod : api.peek_all(kube::types::pods())) {
       if (!json::string_at(pod, {"spec", "nodeName"}).empty()) continue;
       patch(kube::types::pods(), pod, R"({"spec":{"nodeName":"n1"}})");
+      if (json::find(pod, {"metadata", "labels", velero::label::kMover}) == nullptr) continue;
+      std::lock_guard lock(mutex_);
+      movers_.push_back(pod);
+    }
+    for (const json::value& pod : api.peek_all(kube::types::pods())) {
+      if (json::find(pod, {"metadata", "labels", velero::label::kMover}) == nullptr) continue;
+      if (json::string_at(pod, {"status", "phase"}) == "Running") continue;
+      (void)api
+          .patch(kube::types::pods(), json::string_at(pod, {"metadata", "namespace"}),
+                 json::string_at(pod, {"metadata", "name"}), kube::PatchKind::merge,
+                 *json::parse(R"({"status":{"phase":"Running"}})"), {.subresource = "status"})
+          .ok();
     }
   }
   void patch(const kube::ResourceType& type, const json::value& object, const char* text) {
@@ -103,6 +121,8 @@ class Cluster {
                kube::PatchKind::merge, *json::parse(text))
         .ok();
   }
+  std::mutex mutex_;
+  std::vector<json::value> movers_;
   std::jthread thread_;
 };
 
@@ -198,6 +218,56 @@ TEST(BackupAndRestore, AWholeStoryOverTwoSites) {
   ASSERT_TRUE(west.objects.remove<velero::Restore>("r").ok());
   EXPECT_TRUE(soon([&] { return west.phase<velero::Restore>("r").empty(); }));
   EXPECT_FALSE(directory.has("restores/r/restore-r-results.gz"));
+}
+
+TEST(BackupAndRestore, AClaimThatNoPodMountsIsSavedAndBroughtBackByAMover) {
+  TestDirectory directory;
+  Cluster east(directory.path());
+  east.api.seed_yaml(R"(
+{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv-1}, spec: {local: {path: /disk}, persistentVolumeReclaimPolicy: Delete}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: archive, namespace: web}, spec: {volumeName: pv-1}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: web}}
+)");
+  {
+    Plane plane(east, "east");
+    east.make("Backup", "b", "{includedNamespaces: [web], defaultVolumesToFsBackup: true}");
+    const auto backup = east.ended<velero::Backup>("b");
+    EXPECT_EQ(backup.status.phase, "Completed") << backup.status.failure_reason << results_of(directory, "b");
+  }
+  ASSERT_EQ(east.movers().size(), 1U);
+  EXPECT_TRUE(east.api.peek_all(kube::types::pods(), "web").empty()) << "the mover stayed";
+  const auto saved = east.objects.list<velero::PodVolumeBackup>("velero.io/backup-name=b");
+  ASSERT_EQ(saved->size(), 1U);
+  EXPECT_EQ(saved->front().metadata.annotation(velero::annotation::kPvcName), "archive");
+  EXPECT_EQ(saved->front().metadata.annotation(velero::annotation::kByMover), "true");
+  EXPECT_EQ(saved->front().spec.pod.name, json::string_at(east.movers()[0], {"metadata", "name"}));
+  EXPECT_FALSE(saved->front().metadata.label(velero::label::kPvcUid).empty());
+
+  Cluster west(directory.path());
+  {
+    Plane plane(west, "west");
+    west.make("Restore", "r", "{backupName: b, namespaceMapping: {web: web2}}");
+    const auto restore = west.ended<velero::Restore>("r");
+    EXPECT_EQ(restore.status.phase, "Completed") << restore.status.failure_reason << plane.lines->text();
+  }
+  ASSERT_EQ(west.movers().size(), 1U);
+  EXPECT_EQ(json::string_at(west.movers()[0], {"metadata", "namespace"}), "web2");
+  EXPECT_TRUE(west.api.peek_all(kube::types::pods(), "web2").empty()) << "the mover stayed";
+  const auto back = west.objects.list<velero::PodVolumeRestore>();
+  ASSERT_EQ(back->size(), 1U);
+  EXPECT_EQ(back->front().spec.snapshot_id, "5ea1ed");
+  EXPECT_EQ(back->front().spec.source_namespace, "web");
+  EXPECT_EQ(back->front().metadata.annotation(velero::annotation::kByMover), "true");
+  EXPECT_TRUE(west.api.peek(kube::types::config_maps(), "web2", "c").is_object());
+  {
+    // A claim that is there keeps its files.
+    Plane plane(west, "west");
+    west.make("Restore", "again", "{backupName: b, namespaceMapping: {web: web2}}");
+    EXPECT_EQ(west.ended<velero::Restore>("again").status.phase, "Completed");
+  }
+  EXPECT_EQ(west.movers().size(), 1U);
 }
 
 TEST(BackupAndRestore, WithoutANodeAgentItEndsSoonAndSaysWhere) {

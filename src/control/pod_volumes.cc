@@ -5,9 +5,11 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "control/mover.h"
 #include "control/volume_repositories.h"
 #include "crypto/sha256.h"
 #include "location/volume_repository.h"
+#include "velero/mover_names.h"
 #include "velero/names.h"
 
 namespace holdfast::control {
@@ -55,6 +57,7 @@ velero::PodVolumeBackup fresh_object(const Context& context, const velero::Backu
                          {std::string(velero::label::kBackupUid), backup.metadata.uid}};
   if (!volume.pvc_uid.empty()) pvb.metadata.labels[std::string(velero::label::kPvcUid)] = volume.pvc_uid;
   if (!volume.pvc.empty()) pvb.metadata.annotations[std::string(velero::annotation::kPvcName)] = volume.pvc;
+  if (volume.by_mover) pvb.metadata.annotations[std::string(velero::annotation::kByMover)] = "true";
   pvb.metadata.owner_references = {
       {"velero.io/v1", "Backup", backup.metadata.name, backup.metadata.uid, true, std::nullopt, {}}};
   pvb.spec.node = volume.node;
@@ -83,6 +86,7 @@ velero::PodVolumeRestore fresh_object(const Context& context, const velero::Rest
                          {std::string(velero::label::kRestoreUid), restore.metadata.uid},
                          {std::string(velero::label::kPodUid), request.pod_uid}};
   if (!volume.pvc.empty()) pvr.metadata.annotations[std::string(velero::annotation::kPvcName)] = volume.pvc;
+  if (request.by_mover) pvr.metadata.annotations[std::string(velero::annotation::kByMover)] = "true";
   pvr.metadata.owner_references = {
       {"velero.io/v1", "Restore", restore.metadata.name, restore.metadata.uid, true, std::nullopt, {}}};
   pvr.spec.pod = {"Pod", request.pod_namespace, request.pod, request.pod_uid, {}};
@@ -199,6 +203,51 @@ class PodVolumeBackups::PodJob final : public Follower::Job {
   Done done_;
 };
 
+/// A claim that no pod mounts: a mover does, then its volume is a pod's.
+class PodVolumeBackups::ClaimJob final : public Follower::Job {
+ public:
+  ClaimJob(PodVolumeBackups& run, backup::PodVolumeRequest claim, Done done)
+      : run_(run),
+        mover_(run.context_, {claim.pod_namespace, claim.pvc}, MoverUse::backup),
+        claim_(std::move(claim)),
+        done_(std::move(done)) {}
+
+  bool look(const std::stop_token& stop) override {
+    if (volume_) return volume_->look(stop);
+    const Result<std::optional<json::value>> pod = mover_.look(stop);
+    if (!pod) {
+      error_ = pod.error().to_string();
+      return true;
+    }
+    if (!pod->has_value()) return false;
+    claim_.pod = json::string_at(**pod, {"metadata", "name"});
+    claim_.pod_uid = json::string_at(**pod, {"metadata", "uid"});
+    claim_.node = json::string_at(**pod, {"spec", "nodeName"});
+    claim_.volume = kMoverVolume;
+    volume_.emplace(run_, std::vector{claim_}, done_);
+    volume_->ask_for_all();
+    return volume_->look(stop);
+  }
+  void end() override {
+    mover_.remove();
+    if (volume_) return volume_->end();
+    done_({{claim_, std::nullopt, error_}});
+  }
+  void give_up(const std::string& why) override {
+    mover_.remove();
+    if (volume_) return volume_->give_up(why);
+    done_({{claim_, std::nullopt, "the mover pod does not run yet: " + why}});
+  }
+
+ private:
+  PodVolumeBackups& run_;
+  Mover mover_;
+  backup::PodVolumeRequest claim_;
+  const Done done_;
+  std::string error_;
+  std::optional<PodJob> volume_;
+};
+
 PodVolumeBackups::PodVolumeBackups(const Context& context, velero::Backup backup, location::Location location)
     : context_(context),
       backup_(std::move(backup)),
@@ -209,6 +258,10 @@ void PodVolumeBackups::start(const json::object&, std::vector<backup::PodVolumeR
   auto job = std::make_unique<PodJob>(*this, std::move(volumes), std::move(done));
   job->ask_for_all();
   follower_.add(std::move(job));
+}
+
+void PodVolumeBackups::start_claim(backup::PodVolumeRequest claim, Done done) {
+  follower_.add(std::make_unique<ClaimJob>(*this, std::move(claim), std::move(done)));
 }
 
 void PodVolumeBackups::wait(std::stop_token stop) {
@@ -228,7 +281,8 @@ class PodVolumeRestores::PodJob final : public Follower::Job {
   bool look(const std::stop_token& stop) override {
     if (!asked_ && !look_at_pod(stop)) return false;
     std::erase_if(names_, [&](const std::string& name) { return has_ended(name, stop); });
-    return names_.empty() && (untold_.empty() || told(stop));
+    // In a mover nobody waits.
+    return names_.empty() && (untold_.empty() || result_.request.by_mover || told(stop));
   }
   void end() override { done_(std::move(result_)); }
   void give_up(const std::string& why) override {
@@ -346,6 +400,61 @@ class PodVolumeRestores::PodJob final : public Follower::Job {
   Done done_;
 };
 
+/// A claim whose files were saved by a mover: one brings them back, within the time-out for volumes.
+class PodVolumeRestores::ClaimJob final : public Follower::Job {
+ public:
+  ClaimJob(PodVolumeRestores& run, backup::PodVolumeRestoreRequest claim, Done done)
+      : run_(run),
+        context_(run.context_),
+        since_(context_.clock.boottime()),
+        mover_(context_, {claim.pod_namespace, claim.volumes.front().pvc, run.restore_.metadata.uid},
+               MoverUse::restore),
+        done_(std::move(done)) {
+    result_.request = std::move(claim);
+  }
+
+  bool look(const std::stop_token& stop) override {
+    if (context_.clock.boottime() - since_ > context_.options.fs_backup_timeout) {
+      late_ = true;
+      return true;
+    }
+    if (volume_) return volume_->look(stop);
+    const Result<std::optional<json::value>> pod = mover_.look(stop);
+    if (!pod) {
+      result_.errors.push_back(pod.error().to_string());
+      return true;
+    }
+    if (!pod->has_value()) return false;
+    result_.request.pod = json::string_at(**pod, {"metadata", "name"});
+    result_.request.pod_uid = json::string_at(**pod, {"metadata", "uid"});
+    volume_.emplace(run_, result_.request, done_);
+    return volume_->look(stop);
+  }
+  void end() override {
+    if (late_) return give_up("no end within the time-out");
+    mover_.remove();
+    if (volume_) return volume_->end();
+    done_(std::move(result_));
+  }
+  void give_up(const std::string& why) override {
+    // As with the work: a controller that merely stops leaves the mover to the next one.
+    if (!run_.stop_.stop_requested()) mover_.remove();
+    if (volume_) return volume_->give_up(why);
+    result_.errors.push_back("the mover pod does not run yet: " + why);
+    done_(std::move(result_));
+  }
+
+ private:
+  PodVolumeRestores& run_;
+  const Context& context_;
+  const BootTime since_;
+  Mover mover_;
+  backup::PodVolumeRestoreResult result_;
+  const Done done_;
+  bool late_ = false;
+  std::optional<PodJob> volume_;
+};
+
 PodVolumeRestores::PodVolumeRestores(const Context& context, velero::Restore restore, location::Location location,
                                      std::stop_token stop)
     : context_(context),
@@ -356,6 +465,10 @@ PodVolumeRestores::PodVolumeRestores(const Context& context, velero::Restore res
 
 void PodVolumeRestores::start(backup::PodVolumeRestoreRequest request, Done done) {
   follower_.add(std::make_unique<PodJob>(*this, std::move(request), std::move(done)));
+}
+
+void PodVolumeRestores::start_claim(backup::PodVolumeRestoreRequest claim, Done done) {
+  follower_.add(std::make_unique<ClaimJob>(*this, std::move(claim), std::move(done)));
 }
 
 void PodVolumeRestores::wait(std::stop_token stop) {

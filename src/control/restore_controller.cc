@@ -7,6 +7,7 @@
 
 #include "backup/resource_modifiers.h"
 #include "base/text.h"
+#include "control/mover.h"
 #include "control/pod_volumes.h"
 #include "velero/layout.h"
 #include "velero/names.h"
@@ -84,6 +85,10 @@ Result<kube::After> RestoreController::reconcile(const std::string& name, std::s
   if (found.is(ErrorCode::not_found)) return kube::After::done();
   velero::Restore restore = TRY(std::move(found));
   if (restore.metadata.deletion_timestamp.has_value()) {
+    if (lost_.contains(restore.metadata.uid)) {
+      TRY(remove_movers_of(context_, restore.metadata.uid, stop));
+      lost_.erase(restore.metadata.uid);
+    }
     TRY(end_of(restore, stop));
     return kube::After::done();
   }
@@ -233,6 +238,7 @@ Result<kube::After> RestoreController::go_on(velero::Restore restore, std::stop_
     if (!source.has_value() && faults.empty()) return kube::After::in(kWaitLook);
   }
   if (!source.has_value()) {
+    TRY(remove_movers_of(context_, restore.metadata.uid, stop));
     lost_.erase(restore.metadata.uid);
     restore.status.phase = velero::phase::kFailed;
     restore.status.failure_reason = fmt::format(

@@ -25,6 +25,8 @@ class RestoreController {
  public:
   RestoreController(const Context& context, BackupSync& sync) : context_(context), sync_(sync) {}
   [[nodiscard]] Status take_over(std::stop_token stop);
+  /// After take_over: the uids of Restores that are gone on with.
+  [[nodiscard]] const std::set<std::string>& lost() const { return lost_; }
   /// One call at a time.
   [[nodiscard]] Result<kube::After> reconcile(const std::string& name, std::stop_token stop);
 

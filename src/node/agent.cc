@@ -201,13 +201,14 @@ class Agent {
       TRY(refuse_pod_volume_restore(context_, decoded, Error(ErrorCode::cancelled, "cancelled on request"), stop));
       return kube::After::done();
     }
-    switch (wait_state(*pod)) {
+    switch (by_mover(decoded) ? mover_state(*pod) : wait_state(*pod)) {
       case WaitState::absent:
         TRY(refuse_pod_volume_restore(
             context_, decoded,
             Error(ErrorCode::invalid,
-                  fmt::format("pod {}/{} has no container restore-wait: its program may run already",
-                              decoded.spec.pod.namespace_, decoded.spec.pod.name)),
+                  fmt::format("pod {}/{} {}", decoded.spec.pod.namespace_, decoded.spec.pod.name,
+                              by_mover(decoded) ? "is a mover and has ended"
+                                                : "has no container restore-wait: its program may run already")),
             stop));
         return kube::After::done();
       case WaitState::not_yet:

@@ -10,6 +10,7 @@
 #include "node/host_volumes.h"
 #include "node/restore_marks.h"
 #include "repo/restore.h"
+#include "velero/mover_names.h"
 #include "velero/names.h"
 
 namespace holdfast::node {
@@ -161,9 +162,10 @@ Result<json::object> restore_volume(const WorkContext& context, const velero::Po
       TRY(record(context, restore.metadata.name,
                  {{std::string(kDataComplete), now}, {std::string(kToldTo), place.waits}}, work.stop()));
     }
-    TRY(mark_restored(path, name.owner_uid));
+    if (!by_mover(restore)) TRY(mark_restored(path, name.owner_uid));
     return status;
   }();
+  if (by_mover(restore)) return result;
   // An agent that merely stops leaves no mark: its next life begins anew.
   const bool ours = work.stop().stop_requested() && !work.dropped();
   if (result.ok() || ours) return result;
@@ -187,7 +189,7 @@ std::string wait_identity(const json::value& pod) {
 }
 
 Status mark_again(const WorkContext& context, const velero::PodVolumeRestore& restore, std::stop_token stop) {
-  if (restore.status.phase != velero::phase::kCompleted) return {};
+  if (restore.status.phase != velero::phase::kCompleted || by_mover(restore)) return {};
   // A pod without a uid in the reference could be any of that name.
   if (restore.spec.pod.uid.empty()) return {};
   const Result<json::value> pod = find_pod(context.api, restore.spec.pod, stop);
@@ -204,6 +206,16 @@ Status mark_again(const WorkContext& context, const velero::PodVolumeRestore& re
                     {"pod", restore.spec.pod.namespace_ + "/" + restore.spec.pod.name},
                     {"volume", restore.spec.volume}});
   return {};
+}
+
+bool by_mover(const velero::PodVolumeRestore& restore) {
+  return restore.metadata.annotation(velero::annotation::kByMover) == "true";
+}
+
+WaitState mover_state(const json::value& pod) {
+  const std::string phase = json::string_at(pod, {"status", "phase"});
+  if (phase == "Running") return WaitState::waiting;
+  return phase == "Succeeded" || phase == "Failed" ? WaitState::absent : WaitState::not_yet;
 }
 
 WaitState wait_state(const json::value& pod) {
@@ -251,7 +263,7 @@ Status refuse_pod_volume_restore(const WorkContext& context, const velero::PodVo
   if (name.ok()) {
     const Result<Place> place = place_of(context, restore, stop);
     // Where there is no volume, nobody waits in it.
-    if (place.ok()) {
+    if (place.ok() && !by_mover(restore)) {
       const Status marked = mark_failed(place->path, name->owner_uid, message);
       if (!marked) message += "; and the waiting container could not be told: " + marked.error().message();
     }

@@ -18,6 +18,10 @@ enum class WaitState {
   over,     ///< it ended well
 };
 [[nodiscard]] WaitState wait_state(const json::value& pod);
+/// The same of a mover, which nobody waits in: it runs, or it does not yet, or it has ended.
+[[nodiscard]] WaitState mover_state(const json::value& pod);
+/// True where the pod was made for the claim alone: no container waits for marks, and none are left in the volume.
+[[nodiscard]] bool by_mover(const velero::PodVolumeRestore& restore);
 
 /// Which run of the waiting container this is: another one after each start. Empty while it does not run.
 [[nodiscard]] std::string wait_identity(const json::value& pod);
