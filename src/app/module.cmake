@@ -18,6 +18,7 @@ holdfast_module(app
     cli/kit_command.cc
     cli/metrics_endpoint.cc
     cli/node_agent.cc
+    cli/open_files.cc
     cli/output.cc
     cli/password_use.cc
     cli/repo.cc

@@ -7,6 +7,7 @@
 #include "control/deletion.h"
 #include "control/leftovers.h"
 #include "control/location_controller.h"
+#include "control/mover.h"
 #include "control/requests.h"
 #include "control/restore_controller.h"
 #include "control/schedule_controller.h"
@@ -24,13 +25,13 @@ constexpr Duration kSyncLimit = std::chrono::minutes(2);
 /// The controllers with their watches, alive while this process leads.
 class ControlPlane {
  public:
-  explicit ControlPlane(const Context& context)
+  ControlPlane(const Context& context, kube::Api* restore_api)
       : context_(context),
         locations_(context),
         sync_(context),
         schedules_(context),
         backups_(context),
-        restores_(context, sync_),
+        restores_(context, sync_, restore_api),
         deletion_(context),
         expiry_(context),
         leftovers_(context),
@@ -41,6 +42,7 @@ class ControlPlane {
   Status run(std::stop_token stop, const std::function<void(bool)>& on_ready) {
     TRY(backups_.take_over(stop).in("take over backups"));
     TRY(restores_.take_over(stop).in("take over restores"));
+    TRY(remove_movers(context_, restores_.lost(), stop).in("take over mover pods"));
     add<velero::BackupStorageLocation>(
         "backup-location", [this](const auto& name, auto token) { return locations_.reconcile(name, token); });
     add<velero::BackupStorageLocation>("backup-sync",
@@ -141,7 +143,8 @@ Status refuse_beside_velero(kube::Api& api, const std::string& ns, std::stop_tok
 }  // namespace
 
 Status run_control_plane(kube::Api& api, Clock& clock, log::Logger log, metrics::Registry& metrics,
-                         const ControlOptions& options, const LeadershipOptions& leadership, std::stop_token stop) {
+                         const ControlOptions& options, const LeadershipOptions& leadership, std::stop_token stop,
+                         kube::Api* restore_api) {
   TRY(refuse_beside_velero(api, options.ns, stop));
   location::Locations locations(api, options.ns, {}, clock);
   const Context context{api, VeleroObjects(api, options.ns), clock, log, metrics, locations, options};
@@ -160,7 +163,7 @@ Status run_control_plane(kube::Api& api, Clock& clock, log::Logger log, metrics:
     leadership.on_ready(false);
     // One may have been started while this process stood by.
     TRY(refuse_beside_velero(api, options.ns, leading));
-    return ControlPlane(context).run(std::move(leading), leadership.on_ready);
+    return ControlPlane(context, restore_api).run(std::move(leading), leadership.on_ready);
   });
 }
 

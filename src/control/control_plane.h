@@ -22,9 +22,10 @@ struct LeadershipOptions {
 };
 
 /// Waits for the lease, then runs the controllers until `stop` asks or the lease is lost (conflict). Blocks.
-/// denied: a Velero server of somebody else runs in the namespace.
+/// denied: a Velero server of somebody else runs in the namespace. `restore_api`: the API as the account of restores;
+/// null: restores act as the controllers do.
 [[nodiscard]] Status run_control_plane(kube::Api& api, Clock& clock, log::Logger log, metrics::Registry& metrics,
                                        const ControlOptions& options, const LeadershipOptions& leadership,
-                                       std::stop_token stop);
+                                       std::stop_token stop, kube::Api* restore_api = nullptr);
 
 }  // namespace holdfast::control

@@ -118,5 +118,27 @@ TEST(ControllerFaults, ARestoreAlwaysEndsAndItsObjectsAreThereWhenItSaysSo) {
       });
 }
 
+/// Two views of one cluster would show the same objects; here they are two clusters, so that each write tells whose it
+/// was.
+TEST(RestoreAccount, ObjectsAreMadeAsItAndRecordsAsTheController) {
+  TestSite site;
+  TestDirectory directory;
+  site.make_location("default", directory.path());
+  site.api.seed_yaml(kObjects);
+  BackupController backups(site.context);
+  work(backups, "b");
+  ASSERT_EQ(site.get<velero::Backup>("b").status.phase, "Completed");
+  site.api.seed_yaml(
+      "{apiVersion: velero.io/v1, kind: Restore, metadata: {name: r, namespace: velero}, spec: {backupName: b, "
+      "namespaceMapping: {web: copy}}}");
+  kube::FakeApi acting;
+  BackupSync sync(site.context);
+  RestoreController restores(site.context, sync, &acting);
+  work(restores, "r");
+  EXPECT_EQ(site.get<velero::Restore>("r").status.phase, "Completed");
+  EXPECT_TRUE(acting.peek(kube::types::config_maps(), "copy", "c").is_object());
+  EXPECT_TRUE(site.api.peek(kube::types::config_maps(), "copy", "c").is_null());
+}
+
 }  // namespace
 }  // namespace holdfast::control

@@ -313,7 +313,7 @@ Status RestoreController::run(velero::Restore restore, const Source& source, con
     };
     run.log = context_.log;  // the run names its restore itself
     run.clock = &context_.clock;
-    return backup::run_restore(context_.api, *location.store, run, &volumes, stop);
+    return backup::run_restore(acting_, *location.store, run, &volumes, stop);
   };
   const Result<backup::RestoreOutcome> outcome = work();
   // The next leader goes on with it.

@@ -23,7 +23,9 @@ namespace holdfast::control {
 
 class RestoreController {
  public:
-  RestoreController(const Context& context, BackupSync& sync) : context_(context), sync_(sync) {}
+  /// `acting`: the API as the account of restores; null: they act as the controllers do.
+  RestoreController(const Context& context, BackupSync& sync, kube::Api* acting = nullptr)
+      : context_(context), sync_(sync), acting_(acting != nullptr ? *acting : context.api) {}
   [[nodiscard]] Status take_over(std::stop_token stop);
   /// After take_over: the uids of Restores that are gone on with.
   [[nodiscard]] const std::set<std::string>& lost() const { return lost_; }
@@ -51,6 +53,7 @@ class RestoreController {
 
   const Context& context_;
   BackupSync& sync_;
+  kube::Api& acting_;
   std::mutex mutex_;
   std::map<std::string, Source> begun_;         ///< by uid: set InProgress and not run yet
   std::set<std::string> lost_;                  ///< uids: InProgress when this leader began

@@ -5,8 +5,9 @@
 // program of every container is named in `command`: nothing depends on an image's entry point.
 //
 // Rights come in three parts, a service account each: `velero` (the controllers: read everything, write velero.io
-// objects), `velero-restore` (what a restore writes), `velero-node-agent` (data movement on one node). The rules are
-// whole: the API server's RBAC is all that stands between them and the cluster.
+// objects, make mover pods), `velero-restore` (what a restore writes; the controllers act as it while they restore, and
+// no pod runs under it), `velero-node-agent` (data movement on one node). The rules are whole: the API server's RBAC is
+// all that stands between them and the cluster.
 #pragma once
 
 #include <map>
@@ -35,10 +36,6 @@ struct ResourceOptions {
   std::string cpu_request = {}, memory_request = {}, cpu_limit = {}, memory_limit = {};
 };
 
-/// Who a restore acts as: the pods' own account is given the rights of a restore, or only the right to act as
-/// `velero-restore` (impersonation) while one runs.
-enum class RestoreAccount { shared, apart };
-
 struct Options {
   std::string ns = "velero";
   std::string image = {};  ///< empty: default_image()
@@ -53,7 +50,6 @@ struct Options {
   std::string store_directory = {};
   bool default_location = true;  ///< false: the store directory is mounted, but no location is made of it
   std::optional<std::string> credentials = {};  ///< content of Secret cloud-credentials; none: no Secret
-  RestoreAccount restore_account = RestoreAccount::shared;
   StringMap pod_annotations = {};
   StringMap pod_labels = {};
   StringMap account_annotations = {};

@@ -93,9 +93,7 @@ TEST(Installation, LetsTheAgentSeeVolumesThatAreMountedLater) {
 }
 
 TEST(Installation, GivesEachAccountItsOwnRights) {
-  Options options = whole();
-  options.restore_account = RestoreAccount::apart;
-  const std::vector<json::value> objects = made(options);
+  const std::vector<json::value> objects = made(whole());
   const json::value& backup = *named(objects, "ClusterRole", "velero-backup");
   const json::value& restore = *named(objects, "ClusterRole", "velero-restore");
   const json::value& agent = *named(objects, "ClusterRole", "velero-node-agent");
@@ -109,11 +107,43 @@ TEST(Installation, GivesEachAccountItsOwnRights) {
   EXPECT_TRUE(allows(restore, "rbac.authorization.k8s.io", "clusterroles", "bind"));
   EXPECT_FALSE(allows(agent, "", "secrets", "get"));
   EXPECT_TRUE(allows(agent, "", "pods", "watch"));
+  EXPECT_FALSE(allows(agent, "", "pods", "create"));
+  EXPECT_TRUE(allows(agent_own, "", "secrets", "get"));
+  for (const char* verb : {"list", "watch", "create", "update", "patch", "delete"})
+    EXPECT_FALSE(allows(agent_own, "", "secrets", verb)) << verb;
+  for (const char* verb : {"create", "update", "patch", "delete"})
+    EXPECT_FALSE(allows(agent_own, "velero.io", "backuprepositories", verb)) << verb;
   EXPECT_TRUE(allows(agent_own, "velero.io", "podvolumebackups", "patch"));
   EXPECT_FALSE(allows(agent_own, "velero.io", "backups", "create"));
   const json::array& subjects = json::array_at(*named(objects, "ClusterRoleBinding", "velero-restore"), {"subjects"});
   ASSERT_EQ(subjects.size(), 1u);
   EXPECT_EQ(json::string_at(subjects[0], {"name"}), "velero-restore");
+}
+
+TEST(Installation, TheControllersActAsTheRestoreAccountOfTheirOwnNamespaceOnly) {
+  const std::vector<json::value> objects = made(whole());
+  size_t found = 0;
+  for (const json::value& object : objects) {
+    for (const json::value& rule : json::array_at(object, {"rules"})) {
+      const std::vector<std::string> verbs = json::strings(json::array_at(rule, {"verbs"}));
+      if (std::find(verbs.begin(), verbs.end(), "impersonate") == verbs.end()) continue;
+      ++found;
+      EXPECT_EQ(json::string_at(object, {"kind"}), "Role") << "a ClusterRole would reach into other namespaces";
+      EXPECT_EQ(json::strings(json::array_at(rule, {"resources"})), std::vector<std::string>{"serviceaccounts"});
+      EXPECT_EQ(json::strings(json::array_at(rule, {"resourceNames"})), std::vector<std::string>{"velero-restore"});
+    }
+  }
+  EXPECT_EQ(found, 1U);
+  const std::vector<std::string> command = json::strings(json::array_at(
+      json::array_at(*named(objects, "Deployment", "velero"), {"spec", "template", "spec", "containers"})[0],
+      {"command"}));
+  const auto account = std::find(command.begin(), command.end(), "--restore-account");
+  ASSERT_NE(account, command.end());
+  EXPECT_EQ(*std::next(account), "velero-restore");
+  for (const json::value& object : objects) {
+    EXPECT_NE(json::string_at(object, {"spec", "template", "spec", "serviceAccountName"}), "velero-restore")
+        << "no pod runs under it";
+  }
 }
 
 TEST(Installation, BindsOnlyAccountsAndRolesThatItMakes) {

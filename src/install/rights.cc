@@ -45,24 +45,20 @@ json::object binding(std::string_view kind, std::string_view name, std::string_v
           {"subjects", std::move(subjects)}};
 }
 
-json::array backup_rules(const Options& options) {
-  json::array rules{
+json::array backup_rules() {
+  return {
       rule({"*"}, {"*"}, kRead),
-      rule({""}, {"pods/exec"}, {"get", "create"}),         // hooks; by WebSocket the verb is get up to 1.34
-      rule({""}, {"pods"}, {"create", "patch", "delete"}),  // movers, which mount claims that no pod mounts
-      rule({"", "events.k8s.io"}, {"events"}, {"create", "patch"}),
+      rule({""}, {"pods/exec"}, {"get", "create"}),  // hooks; by WebSocket the verb is get up to 1.34
+      rule({""}, {"pods"}, {"create", "delete"}),    // movers, which mount claims that no pod mounts
   };
-  if (options.restore_account == RestoreAccount::apart)
-    rules.push_back(rule({""}, {"serviceaccounts"}, {"impersonate"}, {std::string(kRestoreAccount)}));
-  return rules;
 }
 
 json::array controller_rules() {
   return {
       rule({"velero.io"}, {"*"}, kWrite),
       rule({"coordination.k8s.io"}, {"leases"}, kReadWrite),
-      rule({""}, {"secrets"}, {"create", "update", "patch"}),  // velero-repo-credentials
-      rule({""}, {"configmaps"}, {"create", "update", "patch", "delete"}),
+      rule({""}, {"secrets"}, {"create"}),  // velero-repo-credentials, where it is missing
+      rule({""}, {"serviceaccounts"}, {"impersonate"}, {std::string(kRestoreAccount)}),
       rule({"apps"}, {"deployments", "deployments/scale"}, {"update", "patch"}),  // --take-over scales Velero down
   };
 }
@@ -77,8 +73,8 @@ json::array restore_rules() {
 
 json::array agent_cluster_rules() {
   return {
-      rule({""}, {"pods", "nodes", "namespaces", "persistentvolumes", "persistentvolumeclaims"}, kRead),
-      rule({"storage.k8s.io"}, {"storageclasses", "volumeattachments", "csidrivers"}, kRead),
+      rule({""}, {"pods"}, kRead),
+      rule({""}, {"persistentvolumeclaims"}, {"get"}),
   };
 }
 
@@ -87,12 +83,9 @@ json::array agent_rules() {
       rule({"velero.io"},
            {"podvolumebackups", "podvolumerestores", "podvolumebackups/status", "podvolumerestores/status"},
            {"get", "list", "watch", "update", "patch"}),
-      rule({"velero.io"}, {"backuprepositories", "backuprepositories/status"}, kReadWrite),
-      rule({"velero.io"}, {"backupstoragelocations", "backups", "restores"}, kRead),
-      rule({""}, {"secrets", "configmaps"}, {"get", "list", "watch"}),
-      rule({""}, {"secrets"}, {"create", "update", "patch"}),
-      rule({"coordination.k8s.io"}, {"leases"}, kReadWrite),
-      rule({"", "events.k8s.io"}, {"events"}, {"create", "patch"}),
+      rule({"velero.io"}, {"backuprepositories"}, {"get", "list"}),
+      rule({"velero.io"}, {"backupstoragelocations", "backups", "restores"}, {"get"}),
+      rule({""}, {"secrets"}, {"get"}),  // credentials of locations, by whatever name, and the repository password
   };
 }
 
@@ -115,16 +108,14 @@ std::vector<json::value> rights(const Options& options) {
   const std::string backup = cluster_name("velero-backup", ns);
   const std::string restore = cluster_name("velero-restore", ns);
   const std::string agent = cluster_name("velero-node-agent", ns);
-  std::vector<std::string_view> restorers{kRestoreAccount};
-  if (options.restore_account == RestoreAccount::shared) restorers.push_back(kControllerAccount);
   std::vector<json::value> out;
   for (const std::string_view name : {kControllerAccount, kRestoreAccount})
     out.push_back(service_account(name, options));
-  out.push_back(role("ClusterRole", backup, "", backup_rules(options)));
+  out.push_back(role("ClusterRole", backup, "", backup_rules()));
   out.push_back(role("ClusterRole", restore, "", restore_rules()));
   out.push_back(role("Role", "velero", ns, controller_rules()));
   out.push_back(binding("ClusterRoleBinding", backup, "", ns, {kControllerAccount}));
-  out.push_back(binding("ClusterRoleBinding", restore, "", ns, restorers));
+  out.push_back(binding("ClusterRoleBinding", restore, "", ns, {kRestoreAccount}));
   out.push_back(binding("RoleBinding", "velero", ns, ns, {kControllerAccount}));
   if (!options.use_node_agent) return out;
   out.push_back(service_account(kAgentAccount, options));

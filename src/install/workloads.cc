@@ -59,7 +59,9 @@ std::string image_of(const Options& options) {
 }
 
 json::array controller_command(const Options& options) {
-  json::array out{kProgram, "controller", "--restore-helper-image", json::value(image_of(options))};
+  json::array out{
+      kProgram,       "controller", "--restore-helper-image", json::value(image_of(options)), "--restore-account",
+      kRestoreAccount};
   if (!options.site.empty()) {
     out.push_back("--site");
     out.push_back(json::value(options.site));

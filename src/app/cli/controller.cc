@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdio>
 
+#include "app/cli/acting_cluster.h"
 #include "app/cli/cluster.h"
 #include "app/cli/commands.h"
 #include "app/cli/metrics_endpoint.h"
@@ -71,8 +72,13 @@ Status serve(const config::Arguments& arguments) {
   leadership.on_ready = [&](bool serves) { ready = serves; };
   control::ControlOptions options = options_from(arguments, cluster.ns);
   if (options.site.empty()) options.site = TRY(cluster_id(*cluster.api, cluster.ns));
-  const Status status =
-      control::run_control_plane(*cluster.api, system_clock(), log, metrics, options, leadership, end.token());
+  std::shared_ptr<kube::Api> restore_api;
+  if (const std::string account = arguments.text("restore-account"); !account.empty()) {
+    const ClusterFlags flags{arguments.text("kubeconfig"), arguments.text("kubecontext"), kServerPatience};
+    restore_api = TRY(open_cluster_as(flags, fmt::format("system:serviceaccount:{}:{}", cluster.ns, account)));
+  }
+  const Status status = control::run_control_plane(*cluster.api, system_clock(), log, metrics, options, leadership,
+                                                   end.token(), restore_api.get());
   if (status.is(ErrorCode::cancelled) || end.token().stop_requested()) return {};
   return status;
 }
@@ -115,6 +121,10 @@ config::Command controller_command() {
        .help = "name of this process in the lease",
        .fallback = "controller",
        .environment = "POD_NAME"},
+      {.name = "restore-account",
+       .help =
+           "service account of the installation's namespace that restores act as, by impersonation; without it they "
+           "act as the controllers do"},
       {.name = "lease-duration",
        .kind = Kind::duration,
        .help = "another replica takes over this long after the leader's last word",

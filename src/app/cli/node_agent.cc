@@ -2,6 +2,7 @@
 #include "app/cli/cluster.h"
 #include "app/cli/commands.h"
 #include "app/cli/metrics_endpoint.h"
+#include "app/cli/open_files.h"
 #include "app/cli/signals.h"
 #include "node/agent.h"
 
@@ -13,6 +14,7 @@ using config::Kind;
 
 Result<int> serve(const Surroundings& surroundings, const config::Arguments& arguments) {
   const EndSignals end;
+  raise_open_files();
   const log::Level level = TRY(log::parse_level(arguments.text("log-level")));
   const log::Format format = TRY(log::parse_format(arguments.text("log-format")));
   const log::Logger log(log::descriptor_sink(2, level, format));

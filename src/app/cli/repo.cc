@@ -1,6 +1,5 @@
-#include <sys/resource.h>
-
 #include "app/cli/commands.h"
+#include "app/cli/open_files.h"
 #include "app/cli/repo_session.h"
 
 namespace holdfast::app {
@@ -18,14 +17,9 @@ config::Command repo_command(const Surroundings& surroundings) {
   command.subcommands.push_back(repo_backup_command());
   command.subcommands.push_back(repo_restore_command());
   for (config::Command& verb : repo_view_commands()) command.subcommands.push_back(std::move(verb));
-  // A deep tree holds one descriptor for each level.
   for (config::Command& verb : command.subcommands) {
     verb.run = [run = std::move(verb.run)](const config::Arguments& arguments) {
-      rlimit limit{};
-      if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        ::setrlimit(RLIMIT_NOFILE, &limit);
-      }
+      raise_open_files();
       return run(arguments);
     };
   }

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "app/cli/acting_cluster.h"
 #include "base/file.h"
 #include "base/version.h"
 #include "kube/client.h"
@@ -39,13 +40,17 @@ Result<kube::ClusterAccess> cluster_access(const ClusterFlags& flags) {
   return access;
 }
 
-Result<std::shared_ptr<kube::Api>> open_cluster_api(const ClusterFlags& flags) {
+Result<std::shared_ptr<kube::Api>> connect(kube::ClusterAccess access, Duration patience) {
   kube::ClientOptions options;
-  options.access = TRY(cluster_access(flags));
-  options.retry.deadline = flags.patience;
+  options.access = std::move(access);
+  options.retry.deadline = patience;
   options.user_agent = fmt::format("holdfast/{}", program_version());
   std::unique_ptr<kube::Client> client = TRY(kube::Client::create(std::move(options)));
   return std::shared_ptr<kube::Api>(std::move(client));
+}
+
+Result<std::shared_ptr<kube::Api>> open_cluster_api(const ClusterFlags& flags) {
+  return connect(TRY(cluster_access(flags)), flags.patience);
 }
 
 Result<std::string> fetch_url(const Download& download) {
@@ -61,6 +66,12 @@ Result<std::string> fetch_url(const Download& download) {
 }
 
 }  // namespace
+
+Result<std::shared_ptr<kube::Api>> open_cluster_as(const ClusterFlags& flags, const std::string& user) {
+  kube::ClusterAccess access = TRY(cluster_access(flags));
+  access.impersonate_user = user;
+  return connect(std::move(access), flags.patience);
+}
 
 Surroundings process_surroundings() {
   return {.out = [](std::string_view text) { print_to(stdout, text); },

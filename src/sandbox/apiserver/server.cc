@@ -94,9 +94,14 @@ class Server final : public ApiServer {
       refuse(responder, Error(ErrorCode::denied, "Unauthorized", "Unauthorized"));
       return;
     }
+    const Result<User> acting = acting_user(*user, http);
+    if (!acting) {
+      refuse(responder, acting.error());
+      return;
+    }
     const ApiRequest request = parse_api_request(http);
-    if (!rbac_allows(*store_, *user, request)) {
-      refuse(responder, forbidden(refusal_sentence(*user, request)));
+    if (!rbac_allows(*store_, *acting, request)) {
+      refuse(responder, forbidden(refusal_sentence(*acting, request)));
       return;
     }
     if (!request.is_resource) {
@@ -130,6 +135,32 @@ class Server final : public ApiServer {
       return user;
     }
     return User{.name = "system:anonymous", .groups = {"system:unauthenticated"}};
+  }
+
+  // As whom the user acts: by the header Impersonate-User as another one, with the right to. Groups cannot be asked
+  // for.
+  Result<User> acting_user(const User& user, const net::ServerRequest& http) const {
+    const std::string wanted(http.headers.get("Impersonate-User"));
+    if (!http.headers.get("Impersonate-Group").empty() || !http.headers.get("Impersonate-Uid").empty()) {
+      return forbidden("impersonation of groups and uids is not served here");
+    }
+    if (wanted.empty()) return user;
+    constexpr std::string_view kAccount = "system:serviceaccount:";
+    const std::vector<std::string> parts = split(wanted, ':');
+    const bool account = wanted.rfind(kAccount, 0) == 0 && parts.size() == 4;
+    ApiRequest asked;
+    asked.is_resource = true;
+    asked.verb = "impersonate";
+    asked.plural = account ? "serviceaccounts" : "users";
+    asked.ns = account ? parts[2] : "";
+    asked.name = account ? parts[3] : wanted;
+    if (!rbac_allows(*store_, user, asked)) return forbidden(refusal_sentence(user, asked));
+    User out{.name = wanted, .groups = {"system:authenticated"}};
+    if (account) {
+      out.groups.emplace_back("system:serviceaccounts");
+      out.groups.push_back("system:serviceaccounts:" + parts[2]);
+    }
+    return out;
   }
 
   void serve_document(const ApiRequest& request, net::Responder& responder) {

@@ -219,6 +219,38 @@ TEST_F(ApiServerTest, RightsAreEnforced) {
   EXPECT_EQ(ask("GET", path, "", "application/json", token).status, 401) << "a new account is another account";
 }
 
+TEST_F(ApiServerTest, WhoMayActAsAnotherHasThatOnesRightsAndNoMore) {
+  const std::string maps = "/api/v1/namespaces/default/configmaps";
+  const std::string rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/";
+  const auto as = [&](const std::string& user, const std::string& path, const std::string& group = "") {
+    net::Request request;
+    request.method = "GET";
+    request.url = server_->url() + path;
+    request.headers = {{"Authorization", "Bearer ann"}, {"Impersonate-User", user}};
+    if (!group.empty()) request.headers.add("Impersonate-Group", group);
+    return client_->send(request).value().status;
+  };
+  const std::string account = "system:serviceaccount:default:restorer";
+  EXPECT_EQ(as(account, maps), 403) << "without the right to";
+  ask("POST", rbac + "roles",
+      R"({"metadata":{"name":"act"},"rules":[{"apiGroups":[""],"resources":["serviceaccounts"],
+          "resourceNames":["restorer"],"verbs":["impersonate"]}]})");
+  ask("POST", rbac + "rolebindings",
+      R"({"metadata":{"name":"act"},"roleRef":{"kind":"Role","name":"act"},"subjects":[{"kind":"User","name":"ann"}]})");
+  EXPECT_EQ(as(account, maps), 403) << "the other one may not read either";
+  ask("POST", rbac + "roles",
+      R"({"metadata":{"name":"r"},"rules":[{"apiGroups":[""],"resources":["configmaps"],"verbs":["list"]}]})");
+  ask("POST", rbac + "rolebindings",
+      R"({"metadata":{"name":"r"},"roleRef":{"kind":"Role","name":"r"},
+          "subjects":[{"kind":"ServiceAccount","name":"restorer"}]})");
+  EXPECT_EQ(as(account, maps), 200);
+  EXPECT_EQ(ask("GET", maps, "", "application/json", "ann").status, 403) << "as itself";
+  EXPECT_EQ(as("system:serviceaccount:default:other", maps), 403);
+  EXPECT_EQ(as("system:serviceaccount:elsewhere:restorer", maps), 403);
+  EXPECT_EQ(as("admin", maps), 403);
+  EXPECT_EQ(as(account, maps, "system:masters"), 403);
+}
+
 TEST_F(ApiServerTest, DefinitionsAddTypes) {
   const std::string things = "/apis/demo.example.com/v1/namespaces/default/things";
   EXPECT_EQ(ask("GET", things).status, 404);
