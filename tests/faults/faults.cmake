@@ -6,7 +6,7 @@ if(NOT HOLDFAST_SANITIZE)
   set_target_properties(kill_at PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
   holdfast_program(api_fault_proxy SOURCES tests/faults/api_fault_proxy.cc DEPS base net)
 
-  foreach(story bad_input kill_sweep leader_change api_faults repo_cli)
+  foreach(story bad_input kill_sweep leader_change api_faults repo_cli volumes)
     add_test(NAME faults_${story} COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/faults/${story}.py ${CMAKE_BINARY_DIR})
     set_tests_properties(faults_${story} PROPERTIES LABELS story SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
   endforeach()

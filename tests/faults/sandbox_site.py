@@ -138,17 +138,41 @@ class Site:
                 subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", directory], check=True)
             subprocess.run([ROOT + "/tools/image.sh", self.work + "/images/holdfast", self.program], check=True)
             self.log = open(self.work + "/sandbox.log", "w+")
-            self.sandbox = subprocess.Popen(
-                [self.program, "sandbox", "up", "--dir", self.run, "--sites", "1", "--images", self.work + "/images"],
-                stdout=subprocess.PIPE, stderr=self.log, text=True)
-            if not self.sandbox.stdout.readline():
-                raise RuntimeError("the sandbox did not come up: " + open(self.work + "/sandbox.log").read())
             self.kubeconfig = self.run + "/site1/kubeconfig"
-            self.api = Api(self.kubeconfig)
-            self.init = self._init_pid()
+            self._boot()
         except BaseException:
             self.close()
             raise
+
+    def _boot(self):
+        self.sandbox = subprocess.Popen(
+            [self.program, "sandbox", "up", "--dir", self.run, "--sites", "1", "--images", self.work + "/images"],
+            stdout=subprocess.PIPE, stderr=self.log, text=True)
+        if not self.sandbox.stdout.readline():
+            raise RuntimeError("the sandbox did not come up: " + open(self.work + "/sandbox.log").read())
+        self.api = Api(self.kubeconfig)
+        self.init = self._init_pid()
+
+    def boot_again(self):
+        """The site is lost whole, and boots with what it had written."""
+        os.kill(self.init, signal.SIGKILL)
+        self.sandbox.terminate()
+        self.sandbox.wait()
+        self.booted = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self._boot()
+
+    def may(self, account, path):
+        """Whether a service account of the installation may read that."""
+        issued = self.api.create(f"/api/v1/namespaces/velero/serviceaccounts/{account}/token", {})
+        request = urllib.request.Request(self.api.server + path)
+        request.add_header("Authorization", "Bearer " + issued["status"]["token"])
+        try:
+            urllib.request.urlopen(request, context=self.api.context, timeout=30).close()
+            return True
+        except urllib.error.HTTPError as error:
+            if error.code != 403:
+                raise
+            return False
 
     def __enter__(self):
         return self

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Volumes that are special, at a whole installation in the sandbox: a claim that no pod mounts, and a restored pod whose
+node boots again.
+
+usage: volumes.py PROGRAMS_DIR. Exit code 77: namespaces cannot be made here.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from sandbox_site import Checks, Site, VELERO, enter_private_mounts, eventually  # noqa: E402
+
+BY_MOVER = "holdfast.dev/by-mover"
+
+
+def pods(site, ns):
+    return [pod["metadata"]["name"] for pod in site.api.items(f"/api/v1/namespaces/{ns}/pods")]
+
+
+def of(site, plural, prefix):
+    return [v for v in site.api.items(VELERO + plural) if v["metadata"]["name"].startswith(prefix + "-")]
+
+
+def unmounted_claim(site, check):
+    check.begin("a claim that no pod mounts")
+    site.make_app("idle", {"big": os.urandom(1 << 20), "small": b"small"})
+    before = site.files("idle")
+    site.api.delete("/api/v1/namespaces/idle/pods/app")
+    eventually(lambda: not pods(site, "idle"), "the pod is gone")
+    status = site.backup("idle", includedNamespaces=["idle"])
+    check.that(status["phase"] == "Completed", f"{status}")
+    saved = of(site, "podvolumebackups", "idle")
+    check.that(len(saved) == 1, f"{saved}")
+    check.that(saved[0]["status"].get("phase") == "Completed", str(saved[0]["status"]))
+    check.that(saved[0]["metadata"]["annotations"].get(BY_MOVER) == "true", str(saved[0]["metadata"]))
+    eventually(lambda: not pods(site, "idle"), lambda: f"the mover is gone: {pods(site, 'idle')}")
+    status = site.restore("idle", backupName="idle", namespaceMapping={"idle": "idle2"})
+    check.that(status["phase"] == "Completed", f"{status}")
+    back = of(site, "podvolumerestores", "idle")
+    check.that(len(back) == 1 and back[0]["status"].get("phase") == "Completed", str(back))
+    check.that(site.files("idle2") == before, "the files differ")
+    check.that(not os.path.exists(site.volume("idle2") + "/.velero"), "a mark was left in the volume")
+    eventually(lambda: not pods(site, "idle2"), lambda: f"the mover is gone: {pods(site, 'idle2')}")
+
+
+def rights(site, check):
+    check.begin("the accounts may do what they need and no more")
+    for account, path, allowed in (
+            ("velero", "/api/v1/namespaces/idle2/configmaps", True),
+            ("velero-node-agent", "/api/v1/namespaces/velero/secrets/velero-repo-credentials", True),
+            ("velero-node-agent", "/api/v1/namespaces/velero/secrets", False),
+            ("velero-node-agent", "/api/v1/namespaces/idle2/configmaps", False)):
+        check.that(site.may(account, path) == allowed, f"{account} reads {path}: not {allowed}")
+
+
+def booted_node(site, check):
+    check.begin("a restored pod whose node boots")
+    site.make_app("web", {"small": b"small"})
+    status = site.backup("web", includedNamespaces=["web"])
+    check.that(status["phase"] == "Completed", f"{status}")
+    status = site.restore("web", backupName="web", namespaceMapping={"web": "web2"})
+    check.that(status["phase"] == "Completed", f"{status}")
+    site.pod_ready("web2", "app")
+    uid = site.api.get("/api/v1/namespaces/web2/pods/app")["metadata"]["uid"]
+    with open(site.volume("web2") + "/later", "wb") as file:
+        file.write(b"written by the program")
+    site.boot_again()
+
+    def started_anew():
+        pod = site.api.get("/api/v1/namespaces/web2/pods/app")
+        waits = pod.get("status", {}).get("initContainerStatuses", [{}])[0].get("state", {}).get("terminated")
+        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))
+        return waits and ready and waits["startedAt"] > site.booted and pod
+    pod = eventually(started_anew, "the pod has waited again and runs", 90)
+    check.that(pod["metadata"]["uid"] == uid, "it is another pod")
+    check.that(site.files("web2") == {"small": b"small", "later": b"written by the program"}, "the files differ")
+    check.that(not os.path.exists(site.volume("web2") + "/.velero"), "a mark was left in the volume")
+
+
+def main():
+    enter_private_mounts()
+    check = Checks()
+    with Site(sys.argv[1]) as site:
+        try:
+            check.begin("an installation")
+            site.install()
+            site.location("default", site.store + "/main", default=True)
+            site.available("default")
+            unmounted_claim(site, check)
+            rights(site, check)
+            booted_node(site, check)
+        finally:
+            if check.failed or sys.exc_info()[0]:
+                site.print_logs()
+    check.end()
+
+
+main()
