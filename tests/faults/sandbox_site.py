@@ -333,8 +333,8 @@ class Site:
                        for c in (pod or {}).get("status", {}).get("conditions", []))
         eventually(look, f"pod {ns}/{name} is ready", limit)
 
-    def make_app(self, ns, files):
-        """A namespace with a pod whose volume holds these files, and a ConfigMap."""
+    def make_app(self, ns, files, security=None):
+        """A namespace with a pod whose volume holds these files, and a ConfigMap. `security`: its securityContext."""
         self.api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns}})
         base = f"/api/v1/namespaces/{ns}/"
         self.api.create(base + "configmaps", {"apiVersion": "v1", "kind": "ConfigMap",
@@ -348,7 +348,7 @@ class Site:
             "metadata": {"name": "app", "labels": {"app": "app"}},
             "spec": {"terminationGracePeriodSeconds": 0,
                      "containers": [{"name": "c", "image": "localhost/holdfast:1",
-                                     "command": ["/bin/sleep", "1000000"],
+                                     "command": ["/bin/sleep", "1000000"], "securityContext": security or {},
                                      "volumeMounts": [{"name": "data", "mountPath": "/data"}]}],
                      "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]}})
         self.pod_ready(ns, "app")
