@@ -21,7 +21,13 @@ namespace {
 
 constexpr size_t kPostHookThreads = 4;
 constexpr int kListTries = 3;
+const std::string kDoesNotRun = "the pod does not run";
 const std::string kCrds = "customresourcedefinitions.apiextensions.k8s.io";
+
+bool has_ended(const json::value& pod) {
+  const std::string phase = json::string_at(pod, {"status", "phase"});
+  return phase == "Succeeded" || phase == "Failed";
+}
 
 class Collector {
  public:
@@ -361,7 +367,7 @@ void Collector::save_volumes(const json::value& pod) {
   const bool runs =
       json::string_at(pod, {"status", "phase"}) == "Running" && !json::string_at(pod, {"spec", "nodeName"}).empty();
   if (!choice.volumes.empty() && (!runs || volumes_ == nullptr)) {
-    const std::string reason = runs ? "no volume data is saved here" : "the pod does not run";
+    const std::string reason = runs ? "no volume data is saved here" : kDoesNotRun;
     findings_.warning(ns, fmt::format("volumes of pod {} are not saved: {}", name, reason));
     miss(pod, choice.volumes, reason);
     for (const std::string& volume : choice.volumes) choice.skipped.push_back({volume, reason, false});
@@ -371,6 +377,8 @@ void Collector::save_volumes(const json::value& pod) {
     if (skipped.warning)
       findings_.warning(ns, fmt::format("volume {} of pod {}: {}", skipped.volume, name, skipped.reason));
     const std::string claim = velero::claim_of(pod, skipped.volume);
+    // A pod that has ended mounts nothing: its claims may be a mover's.
+    if (has_ended(pod) && skipped.reason == kDoesNotRun) continue;
     if (!claim.empty()) claims_.note_skipped(ns, claim, fmt::format("podvolume: {};", skipped.reason));
   }
   if (choice.volumes.empty()) return end_of_pod(pod, {});
@@ -449,8 +457,7 @@ std::string Collector::who_uses(const std::string& ns, const std::string& claim)
     known = pods_.emplace(ns, std::move(listed->items)).first;
   }
   for (const json::value& pod : known->second) {
-    const std::string phase = json::string_at(pod, {"status", "phase"});
-    if (phase == "Succeeded" || phase == "Failed") continue;
+    if (has_ended(pod)) continue;
     for (const json::value& volume : json::array_at(pod, {"spec", "volumes"})) {
       if (velero::claim_of(pod, json::string_at(volume, {"name"})) != claim) continue;
       return fmt::format("pod {} uses it, whose volumes are not in this backup",
