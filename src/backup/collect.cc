@@ -368,7 +368,8 @@ void Collector::save_volumes(const json::value& pod) {
       json::string_at(pod, {"status", "phase"}) == "Running" && !json::string_at(pod, {"spec", "nodeName"}).empty();
   if (!choice.volumes.empty() && (!runs || volumes_ == nullptr)) {
     const std::string reason = runs ? "no volume data is saved here" : kDoesNotRun;
-    findings_.warning(ns, fmt::format("volumes of pod {} are not saved: {}", name, reason));
+    // Of one that has ended a mover may save them.
+    if (!has_ended(pod)) findings_.warning(ns, fmt::format("volumes of pod {} are not saved: {}", name, reason));
     miss(pod, choice.volumes, reason);
     for (const std::string& volume : choice.volumes) choice.skipped.push_back({volume, reason, false});
     choice.volumes.clear();

@@ -37,6 +37,11 @@ std::string claim_yaml(const std::string& name) {
          "}, spec: {persistentVolumeReclaimPolicy: Delete, claimRef: {namespace: a, name: " + name + "}}}\n---\n";
 }
 
+/// With the first `what` replaced.
+std::string replaced(std::string text, const std::string& what, const std::string& by) {
+  return text.replace(text.find(what), what.size(), by);
+}
+
 /// A pod that mounts `claim` as volume v; `more` goes into its metadata.
 std::string pod_yaml(const std::string& name, const std::string& claim, const std::string& phase = "Running",
                      const std::string& more = "annotations: {backup.velero.io/backup-volumes: v}") {
@@ -246,6 +251,27 @@ TEST_F(RestoredDataTest, NorOnOneThatWasNotSaved) {
   EXPECT_EQ(restore().phase, "PartiallyFailed");
   EXPECT_EQ(replicas(), 0);
   EXPECT_TRUE(target_.peek(kube::types::pods(), "a", "d-1-x").is_object());
+}
+
+TEST_F(RestoredDataTest, NorOnOneThatItsMoverDidNotFill) {
+  const std::string wish = "namespace: a, annotations: {holdfast.dev/backup-volume: 'true'}";
+  back_up(replaced(claim_yaml("books"), "namespace: a", wish) + kConfig);
+  ASSERT_EQ(backup_phase_, "Completed");
+  volumes_.errors = {"the mover pod did not run"};
+  const RestoreOutcome outcome = restore();
+  EXPECT_EQ(outcome.phase, "PartiallyFailed");
+  EXPECT_EQ(volumes_.claims.size(), 1U);
+  EXPECT_EQ(replicas(), 0);
+  EXPECT_THAT(errors(outcome), UnorderedElementsAre(HasSubstr("claim books: the mover pod did not run"),
+                                                    HasSubstr("DeploymentConfig a/d stays at zero replicas")));
+}
+
+TEST_F(RestoredDataTest, AConfigStartsOnOneThatItsMoverHasFilled) {
+  const std::string wish = "namespace: a, annotations: {holdfast.dev/backup-volume: 'true'}";
+  back_up(replaced(claim_yaml("books"), "namespace: a", wish) + kConfig);
+  EXPECT_EQ(restore().phase, "Completed");
+  EXPECT_EQ(volumes_.claims.size(), 1U);
+  EXPECT_GT(replicas(), 0);
 }
 
 TEST_F(RestoredDataTest, NorWhereThePodThatWouldBringItBackCannotBeMade) {

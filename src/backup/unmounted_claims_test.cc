@@ -33,7 +33,7 @@ class UnmountedClaims : public testing::Test {
                    claim + "}}]}, status: {phase: " + phase + "}}");
   }
   /// The claims that movers were asked for, by name.
-  std::vector<std::string> saved(bool by_default) {
+  std::vector<std::string> saved(bool by_default, const std::string& policy = "") {
     const json::value object = json::object{
         {"kind", "Backup"},
         {"metadata", json::object{{"name", "b"}}},
@@ -47,9 +47,11 @@ class UnmountedClaims : public testing::Test {
                   .spill_directory = testing::TempDir(),
                   .log = {}};
     run.collect.backup = backup_;
+    if (!policy.empty()) run.collect.policy = velero::ResourcePolicy::parse(policy).value();
     store_ = std::make_shared<objstore::MemStore>();
     const Result<BackupOutcome> outcome = run_backup(api_, *store_, run, &volumes);
     EXPECT_TRUE(outcome.ok()) << outcome.error().to_string();
+    phase_ = outcome.ok() ? outcome->phase : "";
     std::vector<std::string> out;
     for (const PodVolumeRequest& request : volumes.requests) {
       if (request.by_mover) out.push_back(request.pvc);
@@ -62,6 +64,7 @@ class UnmountedClaims : public testing::Test {
 
   kube::FakeApi api_;
   velero::Backup backup_;
+  std::string phase_;
   std::shared_ptr<objstore::Store> store_;
 };
 
@@ -74,6 +77,24 @@ TEST_F(UnmountedClaims, TheClaimsWishCountsThenTheDefault) {
   const std::string infos = file("volumeinfo.json");
   EXPECT_THAT(infos, HasSubstr("\"pvcName\":\"wanted\""));
   EXPECT_THAT(infos, HasSubstr("no pod of this backup asks for its data"));
+}
+
+TEST_F(UnmountedClaims, PoliciesDecideWhereTheClaimDoesNot) {
+  add_claim("plain", "{}", ", storageClassName: fast");
+  add_claim("wanted", "{holdfast.dev/backup-volume: 'true'}", ", storageClassName: fast");
+  const auto policy = [](const std::string& action) {
+    return "version: v1\nvolumePolicies:\n- conditions: {volumeTypes: [local]}\n  action: {type: " + action + "}\n";
+  };
+  EXPECT_THAT(saved(true, policy("skip")), ElementsAre("wanted"));
+  EXPECT_EQ(phase_, "Completed");
+  EXPECT_THAT(saved(false, policy("fs-backup")), ElementsAre("plain", "wanted"));
+}
+
+TEST_F(UnmountedClaims, WhatAPodThatHasEndedAskedForIsSaved) {
+  add_claim("result");
+  add_pod("job", "result", "Succeeded", "{}, annotations: {backup.velero.io/backup-volumes: v}");
+  EXPECT_THAT(saved(false), ElementsAre("result"));
+  EXPECT_EQ(phase_, "Completed");
 }
 
 TEST_F(UnmountedClaims, OnesThatAreMountedUnboundOrWithoutFilesAreNot) {
@@ -96,6 +117,8 @@ TEST_F(UnmountedClaims, OneThatAPodOutsideTheBackupUsesIsLeftAloneAndNamed) {
   EXPECT_TRUE(saved(true).empty());
   EXPECT_THAT(file("results"), HasSubstr("claim busy is not saved: pod outside uses it"));
   EXPECT_THAT(file("volumeinfo.json"), HasSubstr("pod outside uses it"));
+  EXPECT_THAT(file("volumeinfo.json"), HasSubstr("\"result\":\"failed\"")) << "a restore must know";
+  EXPECT_EQ(phase_, "PartiallyFailed");
 }
 
 TEST_F(UnmountedClaims, APodThatDoesNotRunYetIsInTheWayToo) {
