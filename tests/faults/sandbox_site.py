@@ -158,7 +158,6 @@ class Site:
         os.kill(self.init, signal.SIGKILL)
         self.sandbox.terminate()
         self.sandbox.wait()
-        self.booted = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._boot()
 
     def may(self, account, path):

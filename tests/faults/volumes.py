@@ -6,6 +6,7 @@ usage: volumes.py PROGRAMS_DIR. Exit code 77: namespaces cannot be made here.
 """
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from sandbox_site import Checks, Site, VELERO, enter_private_mounts, eventually  # noqa: E402
@@ -53,6 +54,12 @@ def rights(site, check):
         check.that(site.may(account, path) == allowed, f"{account} reads {path}: not {allowed}")
 
 
+def waited(pod):
+    """When the container that waits was started, where it has ended; else empty."""
+    state = pod["status"]["initContainerStatuses"][0].get("state", {})
+    return state.get("terminated", {}).get("startedAt", "")
+
+
 def booted_node(site, check):
     check.begin("a restored pod whose node boots")
     # The container that waits runs as the program's: only as root may it take the marks away.
@@ -62,20 +69,22 @@ def booted_node(site, check):
     status = site.restore("web", backupName="web", namespaceMapping={"web": "web2"})
     check.that(status["phase"] == "Completed", f"{status}")
     site.pod_ready("web2", "app")
-    uid = site.api.get("/api/v1/namespaces/web2/pods/app")["metadata"]["uid"]
+    path = "/api/v1/namespaces/web2/pods/app"
+    before = site.api.get(path)
     with open(site.volume("web2") + "/later", "wb") as file:
         file.write(b"written by the program")
     mark = site.volume("web2") + "/.velero"
     check.that(not os.path.exists(mark), "the mark is still there, so the boot shows nothing")
+    # Times of containers are in whole seconds, and the sandbox boots in less.
+    eventually(lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) > waited(before), "the clock goes on")
     site.boot_again()
 
     def started_anew():
-        pod = site.api.get("/api/v1/namespaces/web2/pods/app")
-        waits = pod.get("status", {}).get("initContainerStatuses", [{}])[0].get("state", {}).get("terminated")
-        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))
-        return waits and ready and waits["startedAt"] > site.booted and pod
-    pod = eventually(started_anew, "the pod has waited again and runs", 90)
-    check.that(pod["metadata"]["uid"] == uid, "it is another pod")
+        pod = site.api.get(path)
+        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+        return ready and waited(pod) > waited(before) and pod
+    pod = eventually(started_anew, lambda: f"the pod has waited again and runs: {site.api.get(path)['status']}", 60)
+    check.that(pod["metadata"]["uid"] == before["metadata"]["uid"], "it is another pod")
     check.that(site.files("web2") == {"small": b"small", "later": b"written by the program"}, "the files differ")
     check.that(not os.path.exists(mark), "a mark was left in the volume")
 
