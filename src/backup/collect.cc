@@ -416,7 +416,8 @@ bool Collector::fs_backup_by_default() const {
 void Collector::save_unmounted_claims() {
   for (const auto& [ns, name] : claims_.open_claims()) {
     const ClaimFacts::Claim& claim = claims_.claim(ns, name);
-    if (claim.host_path || claims_taken_.contains(ns + "/" + name) || !wants_mover(ns, name, claim)) continue;
+    if (claim.host_path || claims_taken_.contains(fmt::format("{}/{}", ns, name)) || !wants_mover(ns, name, claim))
+      continue;
     std::string reason = volumes_ == nullptr ? "no volume data is saved here" : who_uses(ns, name);
     if (!reason.empty()) {
       missed_.emplace(std::pair(ns, name), std::move(reason));

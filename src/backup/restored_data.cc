@@ -35,7 +35,7 @@ std::set<std::string> awaited_volumes(const json::object& pod) {
 bool RestoredData::may_be_empty(const std::string& ns, const std::string& claim) const {
   for (const std::string& part : split(allowed_, ',')) {
     const std::string_view name = trim(part);
-    if (name == "*" || name == ns + "/" + claim) return true;
+    if (name == "*" || name == fmt::format("{}/{}", ns, claim)) return true;
   }
   return false;
 }
