@@ -51,9 +51,9 @@ make_system() {
 [[ -e $root/.holdfast-bare ]] || make_system
 cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 [[ ! -f /etc/pip.conf ]] || cp /etc/pip.conf "$root/etc/pip.conf"
-rm -rf "$root/root/holdfast"
-git clone -q "$checkout" "$root/root/holdfast"
-git -C "$root/root/holdfast" remote remove origin
+rm -rf "$root/srv/holdfast"
+git clone -q "$checkout" "$root/srv/holdfast"
+git -C "$root/srv/holdfast" remote remove origin
 
 # inside: what the new namespaces do before the command
 inside=$(cat <<'SH'
@@ -73,7 +73,7 @@ cd "$root"
 pivot_root . .old
 umount -l /.old
 rmdir /.old 2>/dev/null || true
-cd /root/holdfast
+cd /srv/holdfast
 exec "$@"
 SH
 )
